@@ -1,0 +1,77 @@
+package lifecycle
+
+import "time"
+
+// ActionState says whether somebody can take an action on a key set now, and why not otherwise.
+type ActionState struct {
+	Action             KeySetAction
+	IsAvailable        bool
+	UnavailableReason  *ActionUnavailableReason
+	IsApprovalRequired bool
+}
+
+// actionRules say what each action asks for: a permission, and a status. An action without a
+// move may be taken in the statuses listed.
+var actionRules = map[KeySetAction]struct {
+	permission Permission
+	move       Move
+	statuses   []KeySetStatus
+}{
+	ActionDelete:     {permission: PermissionKeySetRevoke, move: MoveDelete},
+	ActionReactivate: {permission: PermissionKeySetSuspend, move: MoveReactivate},
+	ActionRegenerate: {permission: PermissionKeySetWrite, move: MoveRegenerate},
+	ActionRetrieve:   {permission: PermissionCredentialsRetrieve, statuses: []KeySetStatus{KeySetActive, KeySetSuspended}},
+	ActionRevoke:     {permission: PermissionKeySetRevoke, move: MoveRevoke},
+	ActionSuspend:    {permission: PermissionKeySetSuspend, move: MoveSuspend},
+	ActionUpdate:     {permission: PermissionKeySetWrite, statuses: AllKeySetStatus()},
+}
+
+// AllowedActions lists what the status of the key set allows, whoever asks.
+func (s KeySet) AllowedActions(now time.Time) []KeySetAction {
+	actions := []KeySetAction{}
+	for _, a := range AllKeySetAction() {
+		if s.statusAllows(a, now) {
+			actions = append(actions, a)
+		}
+	}
+	return actions
+}
+
+func (s KeySet) statusAllows(a KeySetAction, now time.Time) bool {
+	rule, status := actionRules[a], s.StatusAt(now)
+	if rule.move == "" {
+		return isOneOf(status, rule.statuses)
+	}
+	_, legal := step(KeySetMoves(), status, rule.move)
+	return legal
+}
+
+// Actions says for each action whether somebody with the permissions can take it now (S0-31).
+// The reasons are ordered: permission, status, default, policy, secret.
+func (s KeySet) Actions(latest Key, policy Policy, holds func(Permission) bool, now time.Time) []ActionState {
+	states := []ActionState{}
+	for _, a := range AllKeySetAction() {
+		state := ActionState{Action: a, IsAvailable: true}
+		if why, unavailable := s.whyNot(a, latest, policy, holds, now); unavailable {
+			state.IsAvailable, state.UnavailableReason = false, &why
+		}
+		states = append(states, state)
+	}
+	return states
+}
+
+func (s KeySet) whyNot(a KeySetAction, latest Key, policy Policy, holds func(Permission) bool, now time.Time) (ActionUnavailableReason, bool) {
+	switch {
+	case !holds(actionRules[a].permission):
+		return UnavailablePermissionDenied, true
+	case !s.statusAllows(a, now):
+		return UnavailableStatus, true
+	case s.IsDefault && (a == ActionSuspend || a == ActionDelete):
+		return UnavailableDefaultKeySet, true
+	case a == ActionRegenerate && !policy.Rotation.IsManualRegenerationAllowed:
+		return UnavailablePolicyForbids, true
+	case a == ActionRetrieve && !latest.IsRecoverable:
+		return UnavailableSecretNotRecoverable, true
+	}
+	return "", false
+}

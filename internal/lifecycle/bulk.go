@@ -1,0 +1,62 @@
+package lifecycle
+
+import "time"
+
+// BulkErrorPolicy says what happens to the rest when one item of a bulk operation fails.
+type BulkErrorPolicy string
+
+// Values of BulkErrorPolicy.
+const (
+	AllOrNothing    BulkErrorPolicy = "ALL_OR_NOTHING"
+	ContinueOnError BulkErrorPolicy = "CONTINUE_ON_ERROR"
+)
+
+// BulkItemStatus is the outcome of one item.
+type BulkItemStatus string
+
+// Values of BulkItemStatus.
+const (
+	ItemFailed    BulkItemStatus = "FAILED"
+	ItemSkipped   BulkItemStatus = "SKIPPED"
+	ItemSucceeded BulkItemStatus = "SUCCEEDED"
+)
+
+// BulkOperationStatus is the outcome of the whole.
+type BulkOperationStatus string
+
+// Values of BulkOperationStatus.
+const (
+	BulkCompleted BulkOperationStatus = "COMPLETED"
+	BulkRejected  BulkOperationStatus = "REJECTED"
+)
+
+// BulkOperation is what a bulk mutation did, item by item.
+type BulkOperation struct {
+	ID          BulkOperationID `bun:",pk"`
+	TenantID    TenantID
+	Requester   ActorRef `bun:"embed:"`
+	ErrorPolicy BulkErrorPolicy
+	IsDryRun    bool
+	Status      BulkOperationStatus
+	Items       []BulkOperationItem `bun:"type:jsonb"`
+	CreatedAt   time.Time
+	CompletedAt *time.Time
+}
+
+// BulkOperationItem is the outcome of one item.
+type BulkOperationItem struct {
+	SubjectID KeySetID       `json:"subjectId"`
+	Status    BulkItemStatus `json:"status"`
+	Refusals  []*Refusal     `json:"refusals,omitempty"`
+}
+
+// Count returns the number of items with the status.
+func (o BulkOperation) Count(status BulkItemStatus) int {
+	n := 0
+	for _, item := range o.Items {
+		if item.Status == status {
+			n++
+		}
+	}
+	return n
+}

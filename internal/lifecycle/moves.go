@@ -1,0 +1,382 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Move is a step of a key set or a key from one status to another.
+type Move string
+
+// Moves of key sets and keys.
+const (
+	MoveActivate   Move = "ACTIVATE"
+	MoveSuspend    Move = "SUSPEND"
+	MoveReactivate Move = "REACTIVATE"
+	MoveRegenerate Move = "REGENERATE"
+	MoveRetire     Move = "RETIRE"
+	MoveRevoke     Move = "REVOKE"
+	MoveReject     Move = "REJECT"
+	MoveExpire     Move = "EXPIRE"
+	MoveDelete     Move = "DELETE"
+)
+
+// LegalMove is one line of a table of moves. An empty To means that the object is gone.
+type LegalMove[S ~string] struct {
+	From S
+	Move Move
+	To   S
+}
+
+// KeySetMoves is the table of all legal moves of a key set. A move that leads to where the key
+// set already stands is no line: it succeeds, changes nothing and records nothing.
+func KeySetMoves() []LegalMove[KeySetStatus] {
+	return []LegalMove[KeySetStatus]{
+		{KeySetPending, MoveActivate, KeySetActive},        // D21
+		{KeySetPending, MoveReject, KeySetRevoked},         // D21
+		{KeySetActive, MoveSuspend, KeySetSuspended},       // S0-38
+		{KeySetActive, MoveRegenerate, KeySetActive},       // S0-53
+		{KeySetActive, MoveRevoke, KeySetRevoked},          // S0-73, D11
+		{KeySetActive, MoveExpire, KeySetExpired},          // S0-69
+		{KeySetSuspended, MoveReactivate, KeySetActive},    // S0-45
+		{KeySetSuspended, MoveRegenerate, KeySetSuspended}, // S0-56
+		{KeySetSuspended, MoveRevoke, KeySetRevoked},       // S0-73, D11
+		{KeySetSuspended, MoveExpire, KeySetExpired},       // S0-69
+		{KeySetRevoked, MoveDelete, ""},                    // S2-31, D12
+	}
+}
+
+// KeyMoves is the table of all legal moves of a single key.
+func KeyMoves() []LegalMove[KeyStatus] {
+	return []LegalMove[KeyStatus]{
+		{KeyPending, MoveActivate, KeyActive},
+		{KeyPending, MoveReject, KeyRevoked},
+		{KeyActive, MoveSuspend, KeySuspended},
+		{KeyActive, MoveRetire, KeyRetiring}, // D8
+		{KeyActive, MoveRevoke, KeyRevoked},
+		{KeyActive, MoveExpire, KeyExpired},
+		{KeySuspended, MoveReactivate, KeyActive},
+		{KeySuspended, MoveRevoke, KeyRevoked},
+		{KeySuspended, MoveExpire, KeyExpired},
+		{KeyRetiring, MoveRevoke, KeyRevoked},
+		{KeyRetiring, MoveExpire, KeyExpired},
+	}
+}
+
+// step looks a move up in its table.
+func step[S ~string](table []LegalMove[S], from S, move Move) (S, bool) {
+	for _, line := range table {
+		if line.From == from && line.Move == move {
+			return line.To, true
+		}
+	}
+	return from, false
+}
+
+// Moment is when and where a move happens, and what names its new objects.
+type Moment struct {
+	Now   time.Time
+	Zone  *time.Location
+	NewID func(Kind) string
+}
+
+// KeySetState is a key set with all that a move of it can touch.
+type KeySetState struct {
+	KeySet  KeySet
+	Keys    []Key       // the latest, and those that may still be accepted; newest first
+	Planned []Milestone // milestones that are still to come
+}
+
+// Transition is what a move changes. Everything in it is written in one transaction.
+type Transition struct {
+	KeySet     KeySet
+	Keys       []Key       // changed and new keys
+	Milestones []Milestone // changed and new milestones
+	Events     []Event     // empty: the move was already in effect, nothing changes
+}
+
+// IsEmpty reports whether the move was already in effect.
+func (t Transition) IsEmpty() bool { return len(t.Events) == 0 }
+
+// LatestKey is the newest key of the set.
+func (s KeySetState) LatestKey() Key {
+	for _, k := range s.Keys {
+		if k.IsLatest {
+			return k
+		}
+	}
+	return Key{}
+}
+
+// Suspend disables an active key set until it is reactivated (S0-38 … S0-41). The default key
+// set is suspended by its application only (S4-26, D16).
+func (s KeySetState) Suspend(cause SuspensionCause, m Moment) (Transition, error) {
+	if s.KeySet.StatusAt(m.Now) == KeySetSuspended {
+		return Transition{KeySet: s.KeySet}, nil
+	}
+	if s.KeySet.IsDefault && cause == SuspendedManual {
+		return Transition{}, Blocked("the default key set cannot be suspended: make another key set the default first, or suspend the application",
+			string(s.KeySet.ApplicationID))
+	}
+	return s.move(MoveSuspend, m, EventKeySetSuspended, MilestoneSuspension, func(t *Transition) {
+		t.KeySet.SuspensionCause, t.KeySet.SuspendedAt = &cause, &m.Now
+		t.Events[0].Changes = Changed(t.Events[0].Changes, "suspensionCause", "", string(cause))
+	})
+}
+
+// Reactivate makes a suspended key set work again (S0-45 … S0-48).
+func (s KeySetState) Reactivate(m Moment) (Transition, error) {
+	if s.KeySet.StatusAt(m.Now) == KeySetActive {
+		return Transition{KeySet: s.KeySet}, nil
+	}
+	return s.move(MoveReactivate, m, EventKeySetReactivated, MilestoneReactivation, func(t *Transition) {
+		t.KeySet.SuspensionCause, t.KeySet.SuspendedAt = nil, nil
+	})
+}
+
+// Revoke disables an active or suspended key set for good, with every key that is still
+// accepted (S0-73 … S0-78). Nothing leads back.
+func (s KeySetState) Revoke(reason RevocationReason, m Moment) (Transition, error) {
+	if s.KeySet.Status == KeySetRevoked {
+		return Transition{KeySet: s.KeySet}, nil
+	}
+	return s.move(MoveRevoke, m, EventKeySetRevoked, MilestoneRevocation, func(t *Transition) {
+		t.KeySet.RevokedAt, t.KeySet.SuspensionCause, t.KeySet.SuspendedAt = &m.Now, nil, nil
+		t.Events[0].Changes = Changed(t.Events[0].Changes, "revocationReason", "", string(reason))
+		for i := range t.Keys {
+			t.Keys[i].RevokedAt, t.Keys[i].RevocationReason = &m.Now, &reason
+		}
+		for _, k := range s.Keys {
+			if k.Status == KeyRetiring {
+				t.Keys = append(t.Keys, k.revoked(reason, m.Now))
+			}
+		}
+		for _, planned := range s.Planned {
+			planned.Status = MilestoneCanceled
+			t.Milestones = append(t.Milestones, planned)
+		}
+	})
+}
+
+// move takes a step of the key set and the same step of its latest key, which always have one
+// status. finish adds what is particular to the move.
+func (s KeySetState) move(move Move, m Moment, event EventType, kind MilestoneKind, finish func(*Transition)) (Transition, error) {
+	to, legal := step(KeySetMoves(), s.KeySet.StatusAt(m.Now), move)
+	if !legal {
+		return Transition{}, s.illegal(move, m.Now)
+	}
+	latest := s.LatestKey()
+	keyTo, legal := step(KeyMoves(), latest.Status, move)
+	if !legal {
+		return Transition{}, fmt.Errorf("key set %s is %s but its latest key %s is %s", s.KeySet.ID, s.KeySet.Status, latest.ID, latest.Status)
+	}
+	t := Transition{KeySet: s.KeySet, Events: []Event{s.KeySet.event(event)}}
+	t.Events[0].Changes = Changed(nil, "status", string(s.KeySet.Status), string(to))
+	t.KeySet.Status, latest.Status = to, keyTo
+	t.Keys = []Key{latest}
+	t.Milestones = []Milestone{s.KeySet.milestone(m, kind, latest.ID)}
+	finish(&t)
+	return t, nil
+}
+
+// Regenerate replaces the latest key by fresh on somebody's demand (S0-51 … S0-59). The
+// previous key is revoked at once unless an overlap is asked for, which the policy's own bounds
+// (D8). The new key is suspended if the previous one was (S0-56).
+func (s KeySetState) Regenerate(policy Policy, fresh Key, overlap *Duration, m Moment) (Transition, error) {
+	if !policy.Rotation.IsManualRegenerationAllowed {
+		return Transition{}, &Refusal{
+			Code: CodePolicyViolation, Message: "the policy does not allow manual regeneration",
+			Path: []string{"input", "id"}, PolicyID: policy.ID,
+		}
+	}
+	status := s.KeySet.StatusAt(m.Now)
+	if _, legal := step(KeySetMoves(), status, MoveRegenerate); !legal {
+		return Transition{}, s.illegal(MoveRegenerate, m.Now)
+	}
+	previous := s.LatestKey()
+	if overlap != nil && !overlap.IsZero() {
+		end := overlap.AddTo(m.Now, m.Zone)
+		if overlap.IsNegative() || end.After(policy.Rotation.Overlap.AddTo(m.Now, m.Zone)) {
+			return Transition{}, Invalid(fmt.Sprintf("the policy allows an overlap of at most %s", policy.Rotation.Overlap), "input", "overlap")
+		}
+		previous = previous.retired(end)
+	} else {
+		previous = previous.revoked(ReasonSuperseded, m.Now)
+	}
+	if previous.Status == KeyRetiring && status == KeySetSuspended {
+		previous = s.LatestKey().revoked(ReasonSuperseded, m.Now)
+	}
+	previous.IsLatest = false
+	t := s.issue(policy, fresh, s.LatestKey().Status, s.LatestKey().SequenceNumber+1, m)
+	t.Keys = append([]Key{previous}, t.Keys...) // the old one gives up LATEST before the new one takes it
+	for _, planned := range s.Planned {
+		planned.Status = MilestoneCanceled
+		t.Milestones = append(t.Milestones, planned)
+	}
+	t.Milestones = append(t.Milestones, s.KeySet.milestone(m, MilestoneRegeneration, fresh.ID))
+	if previous.Status == KeyRetiring {
+		t.Milestones = append(t.Milestones, s.KeySet.planned(m, MilestoneRetirement, previous.ID, *previous.RetiresAt, MilestonePlanned))
+	} else {
+		t.Milestones = append(t.Milestones, s.KeySet.milestone(m, MilestoneRevocation, previous.ID)) // S0-58
+	}
+	e := t.KeySet.event(EventKeySetRegenerated)
+	e.Changes = Changed(nil, "latestKey", string(previous.ID), string(fresh.ID))
+	e.Changes = Changed(e.Changes, "expiresAt", instantText(s.KeySet.ExpiresAt), instantText(t.KeySet.ExpiresAt))
+	e.Changes = Changed(e.Changes, "rotatesAt", instantText(s.KeySet.RotatesAt), instantText(t.KeySet.RotatesAt))
+	t.Events = []Event{e}
+	return t, nil
+}
+
+// Create makes a key set with its first key, ACTIVE or born SUSPENDED (S4-17).
+func Create(set KeySet, policy Policy, first Key, suspended bool, m Moment) Transition {
+	set.Status, set.ActivatedAt = KeySetActive, &m.Now
+	status := KeyActive
+	if suspended {
+		cause := SuspendedManual
+		set.Status, set.SuspensionCause, set.SuspendedAt, status = KeySetSuspended, &cause, &m.Now, KeySuspended
+	}
+	s := KeySetState{KeySet: set}
+	t := s.issue(policy, first, status, 1, m)
+	t.Milestones = append([]Milestone{set.milestone(m, MilestoneProvisioning, first.ID)}, t.Milestones...) // S0-32
+	e := t.KeySet.event(EventKeySetCreated)
+	e.Changes = Changed(nil, "status", "", string(set.Status))
+	t.Events = []Event{e}
+	return t
+}
+
+// issue makes fresh the latest key of the set, with the schedule of its policy.
+func (s KeySetState) issue(policy Policy, fresh Key, status KeyStatus, number int, m Moment) Transition {
+	schedule := policy.ScheduleFrom(m.Now, m.Zone)
+	fresh.TenantID, fresh.KeySetID, fresh.SequenceNumber = s.KeySet.TenantID, s.KeySet.ID, number
+	fresh.Status, fresh.IsLatest = status, true
+	fresh.ActivatedAt, fresh.ExpiresAt, fresh.CreatedAt = &m.Now, schedule.ExpiresAt, m.Now
+	t := Transition{KeySet: s.KeySet, Keys: []Key{fresh}}
+	t.KeySet.ExpiresAt, t.KeySet.RotatesAt, t.KeySet.PublicIdentifier = schedule.ExpiresAt, schedule.RotatesAt, fresh.PublicIdentifier
+	if schedule.RotatesAt != nil {
+		t.Milestones = append(t.Milestones, s.KeySet.planned(m, MilestoneRotation, fresh.ID, *schedule.RotatesAt, MilestonePlanned))
+	}
+	if schedule.SupersededExpiration != nil {
+		t.Milestones = append(t.Milestones, s.KeySet.planned(m, MilestoneExpiration, fresh.ID, *schedule.SupersededExpiration, MilestoneSuperseded))
+	} else if schedule.ExpiresAt != nil {
+		t.Milestones = append(t.Milestones, s.KeySet.planned(m, MilestoneExpiration, fresh.ID, *schedule.ExpiresAt, MilestonePlanned))
+	}
+	return t
+}
+
+// RevokeKey ends the overlap of one retiring key. The latest key is revoked with its key set.
+func (s KeySetState) RevokeKey(id KeyID, reason RevocationReason, m Moment) (Transition, error) {
+	at := slices.IndexFunc(s.Keys, func(k Key) bool { return k.ID == id })
+	if at < 0 {
+		return Transition{KeySet: s.KeySet}, nil // revoked or expired before
+	}
+	k := s.Keys[at]
+	switch {
+	case k.IsLatest && k.StatusAt(m.Now) != KeyRevoked:
+		return Transition{}, &Refusal{
+			Code: CodeInvalidStatusTransition, Message: "the latest key is revoked with its key set: revoke the key set, or regenerate it",
+			Path: []string{"input", "id"}, CurrentStatus: string(k.StatusAt(m.Now)), AllowedActions: s.KeySet.AllowedActions(m.Now),
+		}
+	case k.StatusAt(m.Now) != KeyRetiring:
+		return Transition{KeySet: s.KeySet}, nil
+	}
+	e := s.KeySet.event(EventKeyRevoked)
+	e.SubjectID = string(id)
+	e.Summary = fmt.Sprintf("Key %d of %q was revoked", k.SequenceNumber, s.KeySet.Name)
+	e.Changes = Changed(Changed(nil, "status", string(k.Status), string(KeyRevoked)), "revocationReason", "", string(reason))
+	t := Transition{KeySet: s.KeySet, Keys: []Key{k.revoked(reason, m.Now)}, Events: []Event{e}}
+	t.Milestones = []Milestone{s.KeySet.milestone(m, MilestoneRevocation, id)}
+	for _, planned := range s.Planned {
+		if planned.KeyID != nil && *planned.KeyID == id {
+			planned.Status = MilestoneCanceled
+			t.Milestones = append(t.Milestones, planned)
+		}
+	}
+	return t, nil
+}
+
+// Delete says whether the key set may be deleted, and what that records: it must be REVOKED and
+// not the default of its application (S2-31, S4-34, D12).
+func (s KeySetState) Delete(m Moment) (Event, error) {
+	if _, legal := step(KeySetMoves(), s.KeySet.StatusAt(m.Now), MoveDelete); !legal {
+		return Event{}, s.illegal(MoveDelete, m.Now)
+	}
+	if s.KeySet.IsDefault {
+		return Event{}, Blocked("the default key set cannot be deleted: make another key set the default first, or delete the application",
+			string(s.KeySet.ApplicationID))
+	}
+	return s.KeySet.event(EventKeySetDeleted), nil
+}
+
+func (s KeySetState) illegal(move Move, now time.Time) *Refusal {
+	status := s.KeySet.StatusAt(now)
+	return &Refusal{
+		Code: CodeInvalidStatusTransition, Path: []string{"input", "id"},
+		Message:       fmt.Sprintf("a key set that is %s cannot be %s", status, movePast[move]),
+		CurrentStatus: string(status), AllowedActions: s.KeySet.AllowedActions(now),
+	}
+}
+
+var movePast = map[Move]string{
+	MoveActivate: "activated", MoveSuspend: "suspended", MoveReactivate: "reactivated", MoveRegenerate: "regenerated",
+	MoveRetire: "retired", MoveRevoke: "revoked", MoveReject: "rejected", MoveExpire: "expired", MoveDelete: "deleted",
+}
+
+func (k Key) revoked(reason RevocationReason, now time.Time) Key {
+	if to, legal := step(KeyMoves(), k.Status, MoveRevoke); legal {
+		k.Status, k.RevokedAt, k.RevocationReason, k.RetiresAt = to, &now, &reason, nil
+	}
+	return k
+}
+
+// retired ends the key at the end of the overlap or at its own expiry, whichever comes first (D8).
+func (k Key) retired(end time.Time) Key {
+	if to, legal := step(KeyMoves(), k.Status, MoveRetire); legal {
+		k.Status, k.RetiresAt = to, &end
+		if k.ExpiresAt != nil && k.ExpiresAt.Before(end) {
+			k.RetiresAt = k.ExpiresAt
+		}
+	}
+	return k
+}
+
+var eventWords = map[EventType]string{
+	EventKeySetCreated: "was created", EventKeySetSuspended: "was suspended", EventKeySetReactivated: "was reactivated",
+	EventKeySetRegenerated: "was regenerated", EventKeySetRevoked: "was revoked", EventKeySetDeleted: "was deleted",
+	EventKeySetUpdated: "was changed", EventKeySetReused: "was reused for another subscription",
+	EventDefaultKeySetSet: "became the default key set", EventCredentialsRetrieved: "had its credentials retrieved",
+	EventCredentialsRetrievalDenied: "kept its credentials from a caller without permission", EventKeyRevoked: "had a key revoked",
+}
+
+// Event makes the line of the log that says what happened to the key set.
+func (s KeySet) Event(t EventType) Event { return s.event(t) }
+
+func (s KeySet) event(t EventType) Event {
+	return Event{
+		Type: t, SubjectID: string(s.ID), Summary: fmt.Sprintf("Key set %q %s", s.Name, eventWords[t]),
+		ApplicationID: &s.ApplicationID, EnvironmentID: &s.EnvironmentID, KeySetID: &s.ID,
+	}
+}
+
+// milestone is one that happened now, unplanned.
+func (s KeySet) milestone(m Moment, kind MilestoneKind, key KeyID) Milestone {
+	return Milestone{
+		ID: MilestoneID(m.NewID(KindMilestone)), TenantID: s.TenantID, KeySetID: s.ID, KeyID: &key,
+		Kind: kind, Status: MilestoneDone, ActualAt: &m.Now, CreatedAt: m.Now,
+	}
+}
+
+// planned is one that is to come, or that another took precedence over.
+func (s KeySet) planned(m Moment, kind MilestoneKind, key KeyID, at time.Time, status MilestoneStatus) Milestone {
+	return Milestone{
+		ID: MilestoneID(m.NewID(KindMilestone)), TenantID: s.TenantID, KeySetID: s.ID, KeyID: &key,
+		Kind: kind, Status: status, PlannedAt: &at, CreatedAt: m.Now,
+	}
+}
+
+func instantText(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}

@@ -1,0 +1,132 @@
+package lifecycle
+
+import (
+	"time"
+)
+
+// Rules are what a policy says about keys. They are frozen: a key set holds the rules of one
+// revision of a template, and a later revision does not touch it (D22).
+type Rules struct {
+	SecretStorage SecretStorage  // D13
+	Expiration    ExpirationRule `bun:"embed:"`
+	Rotation      RotationRule   `bun:"embed:"`
+	KeyPrefix     *string        // null: the tenant's
+}
+
+// ExpirationRule says how long a key lives.
+type ExpirationRule struct {
+	Validity *Duration // null: never expires (D10)
+}
+
+// RotationRule says whether and how keys are replaced.
+type RotationRule struct {
+	Mode                        RotationMode `bun:"rotation_mode"`
+	Interval                    *Duration    `bun:"rotation_interval"`           // null unless Mode is AUTOMATIC
+	Overlap                     Duration     `bun:"rotation_overlap"`            // how long the previous key stays accepted, at most
+	IsManualRegenerationAllowed bool         `bun:"manual_regeneration_allowed"` // S0-51
+}
+
+// PolicyTemplate is a rule set that APIs refer to. Its revision grows when its rules change.
+type PolicyTemplate struct {
+	ID                 PolicyTemplateID `bun:",pk"`
+	TenantID           TenantID
+	Name               string
+	Description        *string
+	AuthenticationType AuthenticationType
+	Rules              `bun:"embed:"`
+	Revision           int
+	IsArchived         bool
+	Version            int
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+}
+
+// Policy is the frozen copy of one revision of a template. Key sets that match share it, and
+// matching means nothing else: same policy, same rules (S0-22).
+type Policy struct {
+	ID                 PolicyID `bun:",pk"`
+	TenantID           TenantID
+	TemplateID         PolicyTemplateID
+	Revision           int
+	AuthenticationType AuthenticationType
+	Rules              `bun:"embed:"`
+	CreatedAt          time.Time
+}
+
+// Freeze returns the policy that the template's present revision gives.
+func (t PolicyTemplate) Freeze(id PolicyID, now time.Time) Policy {
+	return Policy{
+		ID: id, TenantID: t.TenantID, TemplateID: t.ID, Revision: t.Revision,
+		AuthenticationType: t.AuthenticationType, Rules: t.Rules, CreatedAt: now,
+	}
+}
+
+// Check refuses rules that contradict themselves, naming the field.
+func (r Rules) Check() *Refusal {
+	positive := func(d *Duration, path ...string) *Refusal {
+		if d != nil && (d.IsZero() || d.IsNegative()) {
+			return Invalid("must be longer than zero; leave it out for never", path...)
+		}
+		return nil
+	}
+	if err := positive(r.Expiration.Validity, "expiration", "validity"); err != nil {
+		return err
+	}
+	if err := positive(r.Rotation.Interval, "rotation", "interval"); err != nil {
+		return err
+	}
+	switch automatic := r.Rotation.Mode == RotationAutomatic; {
+	case automatic && r.Rotation.Interval == nil:
+		return Required("an automatic rotation needs an interval", "rotation", "interval")
+	case !automatic && r.Rotation.Interval != nil:
+		return Invalid("an interval goes with mode AUTOMATIC only", "rotation", "interval")
+	}
+	if r.Rotation.Overlap.IsNegative() {
+		return Invalid("must not be negative", "rotation", "overlap")
+	}
+	overlap, validity, interval := r.Rotation.Overlap.AtLeast(), r.Expiration.Validity, r.Rotation.Interval
+	if interval != nil && overlap > interval.AtLeast() {
+		return Invalid("must not be longer than the rotation interval", "rotation", "overlap")
+	}
+	if validity != nil && interval != nil && interval.AtLeast() > validity.AtLeast()+24*time.Hour {
+		return Invalid("must not be longer than the validity, or keys expire before they are rotated", "rotation", "interval")
+	}
+	return nil
+}
+
+// Schedule is when a key issued under the rules rotates and expires, in a time zone.
+type Schedule struct {
+	RotatesAt            *time.Time
+	ExpiresAt            *time.Time
+	SupersededExpiration *time.Time // set when the rotation took precedence over it (S0-66, D3)
+}
+
+// ScheduleFrom plans a key that is usable from start on. Where rotation and expiration fall on
+// the same calendar day of the zone, rotation takes precedence: the expiration is superseded,
+// and the key then ends at the latest when the overlap of that rotation ends, so it never turns
+// into a key without an end (T5).
+func (r Rules) ScheduleFrom(start time.Time, zone *time.Location) Schedule {
+	var s Schedule
+	if r.Expiration.Validity != nil {
+		at := r.Expiration.Validity.AddTo(start, zone)
+		s.ExpiresAt = &at
+	}
+	if r.Rotation.Mode == RotationAutomatic && r.Rotation.Interval != nil {
+		at := r.Rotation.Interval.AddTo(start, zone)
+		s.RotatesAt = &at
+	}
+	if s.ExpiresAt != nil && s.RotatesAt != nil && sameDay(*s.ExpiresAt, *s.RotatesAt, zone) {
+		planned := *s.ExpiresAt
+		s.SupersededExpiration = &planned
+		if end := r.Rotation.Overlap.AddTo(*s.RotatesAt, zone); end.After(planned) {
+			s.ExpiresAt = &end
+		}
+	}
+	return s
+}
+
+func sameDay(a, b time.Time, zone *time.Location) bool {
+	ay, am, ad := a.In(zone).Date()
+	by, bm, bd := b.In(zone).Date()
+	return ay == by && am == bm && ad == bd
+}

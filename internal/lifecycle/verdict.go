@@ -1,0 +1,67 @@
+package lifecycle
+
+import (
+	"slices"
+	"time"
+)
+
+// Facts is all that a verdict over a presented key depends on. Facts may be cached; verdicts
+// never are, because time passes.
+type Facts struct {
+	TenantID          TenantID          `json:"t"`
+	TenantStatus      TenantStatus      `json:"ts"`
+	ApplicationID     ApplicationID     `json:"a"`
+	ApplicationStatus ApplicationStatus `json:"as"`
+	EnvironmentID     EnvironmentID     `json:"e"`
+	EnvironmentSlug   string            `json:"es"`
+	KeySetID          KeySetID          `json:"s"`
+	KeySetStatus      KeySetStatus      `json:"ss"`
+	KeyID             KeyID             `json:"k"`
+	KeyStatus         KeyStatus         `json:"ks"`
+	ExpiresAt         *time.Time        `json:"x,omitempty"`
+	RetiresAt         *time.Time        `json:"r,omitempty"`
+	AuthorizedAPIs    []APIID           `json:"p,omitempty"` // of active subscriptions to APIs that are not retired
+	Scopes            []string          `json:"sc,omitempty"`
+}
+
+// Presented says what a key is presented for. Empty members are not checked.
+type Presented struct {
+	APIID           APIID
+	EnvironmentSlug string
+}
+
+// Verdict is the answer to "may this key call this API now?".
+type Verdict struct {
+	Code  VerdictCode
+	Facts *Facts // null unless the key is known
+}
+
+// IsValid reports whether the call may pass.
+func (v Verdict) IsValid() bool { return v.Code == VerdictValid }
+
+// Unknown is the verdict over a key that does not exist, is malformed or belongs to another
+// tenant: all three look alike to the caller.
+func Unknown() Verdict { return Verdict{Code: VerdictNotFound} }
+
+// Judge decides by the facts and the clock alone. A key is refused from the instant of its
+// expiry on, and a retiring one is accepted until its overlap ends (T4, T13).
+func Judge(f Facts, p Presented, now time.Time) Verdict {
+	key := Key{Status: f.KeyStatus, ExpiresAt: f.ExpiresAt, RetiresAt: f.RetiresAt}
+	code := VerdictValid
+	switch status := key.StatusAt(now); {
+	case status == KeyRevoked || f.KeySetStatus == KeySetRevoked:
+		code = VerdictRevoked
+	case status == KeyExpired:
+		code = VerdictExpired
+	case status == KeyPending || f.KeySetStatus == KeySetPending:
+		code = VerdictPending
+	case status == KeySuspended || f.KeySetStatus == KeySetSuspended,
+		f.ApplicationStatus != ApplicationActive, f.TenantStatus != TenantActive:
+		code = VerdictSuspended
+	case p.EnvironmentSlug != "" && p.EnvironmentSlug != f.EnvironmentSlug:
+		code = VerdictWrongEnvironment
+	case p.APIID != "" && !slices.Contains(f.AuthorizedAPIs, p.APIID):
+		code = VerdictForbidden
+	}
+	return Verdict{Code: code, Facts: &f}
+}
