@@ -58,8 +58,11 @@ func run(args []string) (code int, err error) {
 
 // exitCode waits for the command, hands SIGTERM on to it, and tells a death by signal as a shell does.
 func exitCode(cmd *exec.Cmd, signals <-chan os.Signal) int {
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // What matters of it is in ProcessState.
+		close(ended)
+	}()
 	for {
 		select {
 		case sig := <-signals:

@@ -1,0 +1,74 @@
+# Everything that is done to Keywright from a shell. `make` lists it.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory
+
+tool := go tool -modfile=tools/go.mod
+
+# Arguments for `make run` (ARGS="--listen 127.0.0.1:9000"), `make unit` (PKG=./internal/store/...) and
+# `make bench` (BENCH=Validate).
+ARGS  ?=
+PKG   ?= ./...
+BENCH ?= .
+
+.PHONY: help
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# C is left out: running must need nothing but Go.
+.PHONY: run
+run: export CGO_ENABLED := 0
+run: ## start the server on SQLite in ./data (ARGS="…" are its flags)
+	@go run ./cmd/keywright serve $(ARGS)
+
+.PHONY: build
+build: export CGO_ENABLED := 0
+build: ## build bin/keywright
+	go build -trimpath -o bin/keywright ./cmd/keywright
+
+.PHONY: generate
+generate: ## write graph/internal/gen anew from schema.graphqls and gqlgen.yml
+	go tool gqlgen generate
+
+.PHONY: verify
+verify: ## fail when the generated code is out of date
+	@tools/verify
+
+# One recipe and not a list of prerequisites: the order holds under -j, and the output ends with go test's own.
+.PHONY: test
+test: ## everything that must hold before a change is merged
+	@$(MAKE) deps
+	@$(MAKE) verify
+	@$(MAKE) lint
+	@$(MAKE) conformance
+	@$(MAKE) unit
+
+.PHONY: deps
+deps: ## install what the tests need, or say what is missing
+	@tools/deps
+
+.PHONY: lint
+lint: ## golangci-lint; .golangci.yml says what and why
+	$(tool) golangci-lint run --allow-parallel-runners ./...
+
+.PHONY: unit
+unit: ## the Go tests, with the race detector, on real PostgreSQL and Redis (PKG=…)
+	go run ./internal/testenv/cmd/withservers -- go test -race -timeout 15m $(PKG)
+
+.PHONY: conformance
+conformance: ## the suites that nobody here wrote: HTTP audit, WebSocket and SSE clients, Relay, ESLint
+	cd test/conformance && npm ci --no-audit --no-fund && npm test
+
+.PHONY: bench
+bench: ## the benchmarks, as ratios to a bare handler (BENCH=…)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./bench/...
+
+.PHONY: fmt
+fmt: ## format the hand-written Go files
+	@git ls-files -co --exclude-standard '*.go' ':!graph/internal/gen' | xargs -r $(tool) gofumpt -w
+
+# The data folder is not ours to clean.
+.PHONY: clean
+clean: ## remove what was built and downloaded here
+	rm -rf bin test/conformance/node_modules web/ide/node_modules
