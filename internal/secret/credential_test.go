@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"hash/crc32"
 	"io"
 	mathrand "math/rand/v2"
 	"regexp"
@@ -232,11 +233,15 @@ func TestR33_RejectingCostsNoMemoryAndNoMoreThanAMicrosecond(t *testing.T) {
 	}
 }
 
-func TestR33_AMillionRandomInputsDoNotPanic(t *testing.T) {
+func TestR33_TenMillionRandomInputsDoNotPanic(t *testing.T) {
+	inputs := 10_000_000
+	if testing.Short() {
+		inputs = 100_000
+	}
 	random := mathrand.New(mathrand.NewPCG(1, 2))
-	whole := []byte(golden)
-	for range 1_000_000 {
-		changed := bytes.Clone(whole)
+	var changed [len(golden)]byte
+	for range inputs {
+		copy(changed[:], golden)
 		for range 1 + random.IntN(6) {
 			changed[random.IntN(len(changed))] = byte(random.UintN(256))
 		}
@@ -244,6 +249,31 @@ func TestR33_AMillionRandomInputsDoNotPanic(t *testing.T) {
 		if _, err := secret.Parse(s); err == nil && s != golden {
 			t.Fatalf("%q was taken", s)
 		}
+	}
+}
+
+// Anyone can compute a checksum: it must not be the only thing looked at.
+func TestParse_ARightChecksumDoesNotExcuseAWrongForm(t *testing.T) {
+	const id, value = "0123456789ABCDEF", "GHIJKLMNOPQRSTUVWXYZabcdefghijkl"
+	withChecksum := func(body string) string {
+		const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		sum := ""
+		for i, crc := 0, crc32.ChecksumIEEE([]byte(body)); i < 6; i, crc = i+1, crc/62 {
+			sum = digits[crc%62:][:1] + sum
+		}
+		return body + sum
+	}
+	if _, err := secret.Parse(withChecksum("kw_" + id + "_" + value)); err != nil {
+		t.Fatalf("the right form: %v", err)
+	}
+	for _, body := range []string{
+		"kw-" + id + "_" + value, "kw0" + id + "_" + value, "kw_" + id + "-" + value, "kw_" + id + "0" + value,
+		"kW_" + id + "_" + value, "1w_" + id + "_" + value, "k__" + id + "_" + value, "k_" + id + "_" + value, "_" + id + "_" + value,
+		"abcdefghijklm_" + id + "_" + value, "kw_" + id[1:] + "__" + value, "kw_" + id + "_" + value[1:] + "_",
+		"kw_" + id[1:] + "-_" + value, "kw_" + id + "_" + value[1:] + "\n", "kw_" + id + "_" + value[2:] + "ä",
+		"kw_" + id[1:] + "_" + value, "kw_" + id + "_" + value[1:], "kw_" + id + "0_" + value, "kw_" + id + "_" + value + "0",
+	} {
+		rejected(t, withChecksum(body))
 	}
 }
 

@@ -103,6 +103,14 @@ func TestText_EveryDoorButRevealSaysSecret(t *testing.T) {
 			t.Errorf("%s gives %q", door, got)
 		}
 	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%x", "%d"} {
+		if got := fmt.Sprintf(verb, goldenCredential(t)); got != "kw_0123456789ABCDEF_[secret]" {
+			t.Errorf("%s of a credential gives %q", verb, got)
+		}
+		if got := fmt.Sprintf(verb, goldenKeyring(t)); got != "[secret]" {
+			t.Errorf("%s of a keyring gives %q", verb, got)
+		}
+	}
 	if text.Reveal() != "open sesame" {
 		t.Error("Reveal does not give the secret")
 	}
