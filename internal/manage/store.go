@@ -1,0 +1,236 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/query"
+)
+
+// ErrNotFound says that no such row exists in the tenant. Rows of other tenants do not exist.
+var ErrNotFound = errors.New("not found")
+
+// ErrConflict says that a unique value is taken. The store names which one in a ConflictError.
+type ConflictError struct {
+	Constraint string // name of the unique index, the same on both databases
+}
+
+// Error implements error.
+func (e *ConflictError) Error() string { return "unique value taken: " + e.Constraint }
+
+// Store is the system of record. One suite (internal/store/storetest) holds both databases to
+// this contract. Every method takes the tenant and sees nothing of another.
+type Store interface {
+	// Write runs fn in one transaction. Events that fn records are numbered, chained and
+	// appended to the log as the last step, so positions and sequences appear in commit order
+	// and without gaps. It returns the position of the last event, 0 if there is none.
+	// An error of fn rolls everything back and is returned as it is. When the database asks for
+	// a retry (deadlock, serialization), fn runs again from its start.
+	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) (position int64, err error)
+
+	// Get loads rows of one kind by id into dst, a pointer to a slice of a stored type of
+	// package lifecycle, in no particular order. Ids that do not exist are left out. Tenants
+	// are loaded by their own id.
+	Get(ctx context.Context, tenant lifecycle.TenantID, dst any, ids []string) error
+
+	// Lists.
+	APIs(ctx context.Context, tenant lifecycle.TenantID, q query.APIQuery, now Moment) (*query.APIConnection, error)
+	APISubscriptions(ctx context.Context, tenant lifecycle.TenantID, q query.APISubscriptionQuery, now Moment) (*query.APISubscriptionConnection, error)
+	Applications(ctx context.Context, tenant lifecycle.TenantID, q query.ApplicationQuery, now Moment) (*query.ApplicationConnection, error)
+	Environments(ctx context.Context, tenant lifecycle.TenantID, q query.EnvironmentQuery, now Moment) (*query.EnvironmentConnection, error)
+	Events(ctx context.Context, tenant lifecycle.TenantID, q query.EventQuery, now Moment) (*query.EventConnection, error)
+	Groups(ctx context.Context, tenant lifecycle.TenantID, q query.GroupQuery, now Moment) (*query.GroupConnection, error)
+	KeySets(ctx context.Context, tenant lifecycle.TenantID, q query.KeySetQuery, now Moment) (*query.KeySetConnection, error)
+	Organizations(ctx context.Context, tenant lifecycle.TenantID, q query.OrganizationQuery, now Moment) (*query.OrganizationConnection, error)
+	PolicyTemplates(ctx context.Context, tenant lifecycle.TenantID, q query.PolicyTemplateQuery, now Moment) (*query.PolicyTemplateConnection, error)
+	Roles(ctx context.Context, tenant lifecycle.TenantID, q query.RoleQuery, now Moment) (*query.RoleConnection, error)
+	Tenants(ctx context.Context, q query.TenantQuery, now Moment) (*query.TenantConnection, error)
+	Users(ctx context.Context, tenant lifecycle.TenantID, q query.UserQuery, now Moment) (*query.UserConnection, error)
+
+	// Lists below many parents at once: one page for each, in a constant number of statements.
+	// The answer has one connection for every parent, also where it is empty.
+	KeysOfKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID, q query.KeyQuery, now Moment) (map[lifecycle.KeySetID]*query.KeyConnection, error)
+	APISubscriptionsOfKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID, q query.APISubscriptionQuery, now Moment) (map[lifecycle.KeySetID]*query.APISubscriptionConnection, error)
+	AuthorizedAPIs(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID, q query.APIQuery, now Moment) (map[lifecycle.KeySetID]*query.APIConnection, error)
+	EventsOfKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID, q query.EventQuery, now Moment) (map[lifecycle.KeySetID]*query.EventConnection, error)
+
+	// Relations of many objects at once, without pages.
+	LatestKeys(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID) (map[lifecycle.KeySetID]lifecycle.Key, error)
+	DefaultKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.ApplicationID) (map[lifecycle.ApplicationID]lifecycle.KeySet, error)
+	Milestones(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID) (map[lifecycle.KeySetID][]lifecycle.Milestone, error) // oldest first, by actual or else planned time
+	KeySetsOfSubscriptions(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.APISubscriptionID) (map[lifecycle.APISubscriptionID][]lifecycle.KeySet, error)
+	RequirementsOfAPIs(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.APIID) (map[lifecycle.APIID][]lifecycle.AuthenticationRequirement, error)
+	EnvironmentsOfAPIs(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.APIID) (map[lifecycle.APIID][]lifecycle.Environment, error)
+	GroupsOfUsers(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.Group, error)
+	GroupsOfOrganizations(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.OrganizationID) (map[lifecycle.OrganizationID][]lifecycle.Group, error)
+	RoleAssignmentsOfUsers(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.RoleAssignment, error)
+
+	// SignIn finds the sign-in key with the digest, its user, its tenant and the permissions of
+	// the user's roles, whatever their statuses; ErrNotFound if there is none.
+	SignIn(ctx context.Context, digest []byte) (SignIn, error)
+
+	// Facts finds the facts of the key with the digest in the tenant, and a log position that
+	// they are at least as new as: the position is read first. ErrNotFound if there is no such
+	// key; the position is right then, too.
+	Facts(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, int64, error)
+
+	// DigestsBelow lists the digests of all keys that an event touches the verdict of: those of
+	// its key set, else of its application. The log's reader outdates what is cached of them.
+	DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error)
+
+	// RecordUse raises last-used of keys and their key sets; it never lowers it, touches no
+	// version and writes no event (T6, T7).
+	RecordUse(ctx context.Context, uses []Use) error
+
+	// Log.
+	LogPosition(ctx context.Context) (int64, error)                                                          // position of the newest committed event
+	LogSequence(ctx context.Context, tenant lifecycle.TenantID) (int64, error)                               // sequence of the tenant's newest event
+	LogAfter(ctx context.Context, position int64, limit int) ([]lifecycle.Event, error)                      // events of all tenants with a higher position, in order
+	LogOf(ctx context.Context, tenant lifecycle.TenantID, after int64, limit int) ([]lifecycle.Event, error) // events of one tenant with a higher sequence, in order
+	VerifyLog(ctx context.Context, report func(tenant lifecycle.TenantID, events int64)) error               // nil when unaltered; a *LogTampered otherwise
+
+	// Clean removes results of idempotent mutations past their retention, and their secrets past
+	// theirs. It returns the number of rows removed or emptied.
+	Clean(ctx context.Context, now time.Time) (int, error)
+
+	// Ping reports whether the database answers.
+	Ping(ctx context.Context) error
+}
+
+// Moment is the time of execution of a query, and the zone where calendar durations are added.
+type Moment struct {
+	Now  time.Time
+	Zone *time.Location
+}
+
+// Tx is one transaction. Rows that it locks or writes stay as they are for everybody else until
+// it ends. Locks are taken in this order, so that transactions do not wait for each other in a
+// circle: tenant, organization, group, user, role, environment, policy template, API,
+// application, subscription, key set (by id), key.
+type Tx interface {
+	// Lock loads the rows with the ids into dst, a pointer to a slice of a stored type of
+	// package lifecycle, sorted by id, and locks them until the transaction ends. Ids that do
+	// not exist in the tenant are left out.
+	Lock(ctx context.Context, tenant lifecycle.TenantID, dst any, ids []string) error
+
+	// Insert writes a new row. row is a pointer to a stored type of package lifecycle, or to a
+	// slice of one. A taken unique value gives a *ConflictError.
+	Insert(ctx context.Context, row any) error
+
+	// Update writes a row that Lock or Insert gave, found by tenant and id. For types with a
+	// version the caller has raised Version by one; when the stored version is not one lower,
+	// the result is ErrNotFound and nothing is written.
+	Update(ctx context.Context, row any) error
+
+	// Delete removes the rows of the type of row (a nil pointer of a stored type) by id, with the
+	// rows that make no sense without them: keys, sealed values, milestones and links of a key
+	// set; links of an API, a subscription or a group; assignments and sign-in keys of a user.
+	Delete(ctx context.Context, tenant lifecycle.TenantID, row any, ids []string) error
+
+	// LockedKeySets loads key sets with the keys and milestones that a move can touch, sorted by
+	// id, and locks them. Ids that do not exist are left out.
+	LockedKeySets(ctx context.Context, tenant lifecycle.TenantID, ids []lifecycle.KeySetID) ([]lifecycle.KeySetState, error)
+
+	KeySetIDsOfApplication(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.ApplicationID) ([]lifecycle.KeySetID, error)
+	KeySetNames(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.ApplicationID) ([]string, error)
+	// ReusableKeySets lists key sets of an application that match and are neither revoked nor
+	// expired at now (S0-21 … S0-23), in this order: the default, then by status ACTIVE,
+	// SUSPENDED, PENDING, then the oldest.
+	ReusableKeySets(ctx context.Context, set lifecycle.KeySet, now time.Time) ([]lifecycle.KeySet, error)
+	// MatchingKeySets lists at most limit ids of key sets that match the filter, ordered by id.
+	MatchingKeySets(ctx context.Context, tenant lifecycle.TenantID, filter *query.KeySetFilter, now Moment, limit int) ([]lifecycle.KeySetID, error)
+
+	LiveSubscription(ctx context.Context, tenant lifecycle.TenantID, app lifecycle.ApplicationID, api lifecycle.APIID, env lifecycle.EnvironmentID) (lifecycle.APISubscription, error) // ErrNotFound
+	LinkKeySet(ctx context.Context, tenant lifecycle.TenantID, sub lifecycle.APISubscriptionID, t lifecycle.AuthenticationType, set lifecycle.KeySetID) error
+	LiveSubscriptionsOfKeySet(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.KeySetID) ([]lifecycle.APISubscription, error)
+	LiveSubscriptionsOfApplication(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.ApplicationID) ([]lifecycle.APISubscription, error)
+
+	SetRequirements(ctx context.Context, tenant lifecycle.TenantID, api lifecycle.APIID, all []lifecycle.AuthenticationRequirement) error // replaces
+	SetAPIEnvironments(ctx context.Context, tenant lifecycle.TenantID, api lifecycle.APIID, all []lifecycle.EnvironmentID) error          // replaces
+	Requirements(ctx context.Context, tenant lifecycle.TenantID, api lifecycle.APIID) ([]lifecycle.AuthenticationRequirement, error)
+	APIEnvironments(ctx context.Context, tenant lifecycle.TenantID, api lifecycle.APIID) ([]lifecycle.EnvironmentID, error)
+	// PolicyOf returns the frozen policy of a template's revision; ErrNotFound if it was not frozen yet.
+	PolicyOf(ctx context.Context, tenant lifecycle.TenantID, template lifecycle.PolicyTemplateID, revision int) (lifecycle.Policy, error)
+
+	AddGroupMembers(ctx context.Context, tenant lifecycle.TenantID, group lifecycle.GroupID, users []lifecycle.UserID) error                     // already a member: no error
+	RemoveGroupMembers(ctx context.Context, tenant lifecycle.TenantID, group lifecycle.GroupID, users []lifecycle.UserID) error                  // not a member: no error
+	AssignmentOf(ctx context.Context, tenant lifecycle.TenantID, user lifecycle.UserID, role lifecycle.RoleID) (lifecycle.RoleAssignment, error) // ErrNotFound
+	// HoldersOf lists users, other than the one left out, who are ACTIVE and hold the permission
+	// by a role other than the one left out. It locks nothing.
+	HoldersOf(ctx context.Context, tenant lifecycle.TenantID, p lifecycle.Permission, exceptUser lifecycle.UserID, exceptRole lifecycle.RoleID) ([]lifecycle.UserID, error)
+	RevokeSignInKeys(ctx context.Context, tenant lifecycle.TenantID, user lifecycle.UserID, now time.Time) (int, error)
+
+	// DependentsOf lists at most limit ids of objects that stand in the way of deleting the row
+	// of this id: whatever refers to it, other than what Delete removes with it.
+	DependentsOf(ctx context.Context, tenant lifecycle.TenantID, id string, limit int) ([]string, error)
+
+	// Sealed values of keys (D13, D20). The wrapped data key lies in a table of its own, so that
+	// destroying it destroys the value.
+	PutSealed(ctx context.Context, tenant lifecycle.TenantID, key lifecycle.KeyID, s Sealed) error
+	Sealed(ctx context.Context, tenant lifecycle.TenantID, key lifecycle.KeyID) (Sealed, error) // ErrNotFound
+
+	// Record adds events to the log when the transaction ends. Position and Sequence are the
+	// log's to give.
+	Record(events ...lifecycle.Event)
+
+	// BeginIdempotent claims a key for the operation. When another transaction claimed it before
+	// and committed, the answer is what it finished with; one that is still running is waited for.
+	BeginIdempotent(ctx context.Context, claim Claim) (earlier *Finished, err error)
+	// FinishIdempotent keeps the result of the claimed operation.
+	FinishIdempotent(ctx context.Context, claim Claim, f Finished) error
+}
+
+// SignIn is what a bearer credential stands for.
+type SignIn struct {
+	Key         lifecycle.SignInKey
+	User        lifecycle.User
+	Tenant      lifecycle.Tenant
+	Permissions []lifecycle.Permission
+}
+
+// Use is an accepted use of a key.
+type Use struct {
+	TenantID lifecycle.TenantID
+	KeySetID lifecycle.KeySetID
+	KeyID    lifecycle.KeyID
+	At       time.Time
+}
+
+// Sealed is a secret under envelope encryption.
+type Sealed struct {
+	SecretVersion  int // version of the server secret whose key-encryption key wraps the data key
+	WrappedDataKey []byte
+	Ciphertext     []byte
+}
+
+// Claim names one idempotent operation: who, what, and under which key. Another tenant, another
+// actor or another operation with the same key is another claim.
+type Claim struct {
+	TenantID    lifecycle.TenantID
+	ActorID     string
+	Operation   string
+	Key         string
+	Fingerprint []byte    // SHA-256 of the arguments
+	At          time.Time // when it was claimed
+	ExpiresAt   time.Time // until when the result is kept
+}
+
+// Finished is what an idempotent operation ended with.
+type Finished struct {
+	Fingerprint []byte
+	Result      []byte // the result without secrets
+	Secrets     []byte // sealed; empty when there are none or their time is over
+	SecretsEnd  time.Time
+}
+
+// LogTampered says where the log is not what was written.
+type LogTampered struct {
+	TenantID lifecycle.TenantID
+	Sequence int64 // first bad sequence of the tenant, 0 when only positions disagree
+	Problem  string
+}
+
+// Error implements error.
+func (e *LogTampered) Error() string { return e.Problem }
