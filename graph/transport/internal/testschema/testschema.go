@@ -69,7 +69,9 @@ func New() *Schema {
 func (s *Schema) Schema() *ast.Schema { return s.schema }
 
 // Complexity implements graphql.ExecutableSchema.
-func (s *Schema) Complexity(context.Context, string, string, int, map[string]any) (int, bool) { return 0, false }
+func (s *Schema) Complexity(context.Context, string, string, int, map[string]any) (int, bool) {
+	return 0, false
+}
 
 // Exec implements graphql.ExecutableSchema.
 func (s *Schema) Exec(ctx context.Context) graphql.ResponseHandler {
