@@ -1,0 +1,384 @@
+package shared
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+const (
+	// parts is how many hash tags the tenants are spread over. Nodes must agree on it.
+	parts = 16
+	// headTTL outlives every entry, so a life that ends by it leaves nothing behind.
+	headTTL = 24 * time.Hour
+	// scriptKeys bounds how long one script holds Redis up.
+	scriptKeys = 500
+
+	defaultLookupTimeout = 50 * time.Millisecond
+	defaultPoolSize      = 32
+	// projectionTimeout bounds one exchange of everything that is not a Lookup.
+	projectionTimeout = time.Second
+	dialTimeout       = time.Second
+)
+
+// Redis is the State of an installation with any number of nodes. Lookups have connections of their own, which give
+// up quickly and never try twice: a dead Redis costs a caller little, and a busy projection costs it nothing.
+type Redis struct {
+	lookups       redis.UniversalClient
+	projection    redis.UniversalClient
+	lookupTimeout time.Duration
+	loops         *loops
+	fill          *redis.Script
+	invalidate    *redis.Script
+}
+
+// RedisOptions are the settings of [OpenRedis]; the zero value is good.
+type RedisOptions struct {
+	// LookupTimeout is how long a Lookup may take, connecting included; 50 ms by default.
+	LookupTimeout time.Duration
+	// PoolSize is how many connections lookups may use at once per server; 32 by default, or what the URL says by
+	// pool_size.
+	PoolSize int
+}
+
+var _ State = (*Redis)(nil)
+
+// OpenRedis returns the state behind a URL. It does not connect: a Redis that is down now may be up later.
+//
+//	redis://user:password@host:6379/0            one server; rediss:// for TLS, unix:///path for a socket
+//	redis+sentinel://host:26379/0?master_name=m  Sentinel; the user and password of the URL are Sentinel's, those of
+//	                                             the server are ?username= and &password=; more by &addr=host:port
+//	redis+cluster://host:6379?addr=host:port     Cluster
+//
+// The error never repeats the URL.
+func OpenRedis(url string, options RedisOptions) (*Redis, error) {
+	where, err := parseURL(url)
+	if err != nil {
+		return nil, fmt.Errorf("open shared state: %w", err)
+	}
+	if options.LookupTimeout <= 0 {
+		options.LookupTimeout = defaultLookupTimeout
+	}
+	if options.PoolSize <= 0 {
+		options.PoolSize = where.PoolSize
+	}
+	if options.PoolSize <= 0 {
+		options.PoolSize = defaultPoolSize
+	}
+	return &Redis{
+		lookups:       newLookupClient(*where, options),
+		projection:    newProjectionClient(*where),
+		lookupTimeout: options.LookupTimeout,
+		loops:         newLoops(),
+		fill:          redis.NewScript(luaFill),
+		invalidate:    redis.NewScript(luaInvalidate),
+	}, nil
+}
+
+func newLookupClient(o redis.UniversalOptions, options RedisOptions) redis.UniversalClient {
+	o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = options.LookupTimeout, options.LookupTimeout, options.LookupTimeout
+	o.MaxRetries = -1
+	o.PoolSize = options.PoolSize
+	// Connections are made beside the lookups as well: one that takes longer than a lookup may would never be made.
+	o.MinIdleConns = 2
+	o.ReadBufferSize, o.WriteBufferSize = 4<<10, 4<<10
+	return newClient(o)
+}
+
+func newProjectionClient(o redis.UniversalOptions) redis.UniversalClient {
+	o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = projectionTimeout, projectionTimeout, projectionTimeout
+	o.MaxRetries = 1 // every command here may be repeated
+	o.PoolSize = 8
+	return newClient(o)
+}
+
+func newClient(o redis.UniversalOptions) redis.UniversalClient {
+	o.ContextTimeoutEnabled = true
+	o.DialTimeout = dialTimeout
+	o.DialerRetries = 1
+	o.PipelinePoolSize = -1
+	o.DisableIdentity = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return redis.NewUniversalClient(&o)
+}
+
+// Lookup implements [State].
+func (r *Redis) Lookup(ctx context.Context, tenant string, digest [32]byte) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.lookupTimeout)
+	defer cancel()
+	part := partOf(tenant)
+	values, err := r.lookups.MGet(ctx, headKey(part), tenantKey(part, tenant), entryKey(part, tenant, digest)).Result()
+	if err != nil {
+		return Answer{}, fmt.Errorf("look up in shared state: %w", err)
+	}
+	a, err := parseAnswer(values)
+	if err != nil {
+		return Answer{}, fmt.Errorf("look up in shared state: %w", err)
+	}
+	return a, nil
+}
+
+// Fill implements [State].
+func (r *Redis) Fill(ctx context.Context, tenant string, digest [32]byte, epoch Epoch, version int64, facts []byte, ttl time.Duration) (bool, error) {
+	ttl, err := checkFill(version, facts, ttl)
+	if err != nil {
+		return false, fmt.Errorf("fill shared state: %w", err)
+	}
+	part := partOf(tenant)
+	keys := []string{headKey(part), tenantKey(part, tenant), entryKey(part, tenant, digest)}
+	stored, err := r.fill.Run(ctx, r.projection, keys,
+		string(epoch.at(part)), version, formatEntry(version, facts), ttl.Milliseconds()).Bool()
+	if err != nil {
+		return false, fmt.Errorf("fill shared state: %w", err)
+	}
+	return stored, nil
+}
+
+// Invalidate implements [State].
+func (r *Redis) Invalidate(ctx context.Context, tenant string, position int64, digests ...[32]byte) error {
+	if err := checkPositions(position); err != nil {
+		return fmt.Errorf("invalidate in shared state: %w", err)
+	}
+	part := partOf(tenant)
+	for len(digests) > 0 {
+		n := min(len(digests), scriptKeys)
+		keys := make([]string, n)
+		for i, digest := range digests[:n] {
+			keys[i] = entryKey(part, tenant, digest)
+		}
+		if err := r.invalidate.Run(ctx, r.projection, keys, position, TombstoneTTL.Milliseconds()).Err(); err != nil {
+			return fmt.Errorf("invalidate in shared state: %w", err)
+		}
+		digests = digests[n:]
+	}
+	return nil
+}
+
+// InvalidateTenant implements [State].
+func (r *Redis) InvalidateTenant(ctx context.Context, tenant string, position int64) error {
+	if err := checkPositions(position); err != nil {
+		return fmt.Errorf("invalidate a tenant in shared state: %w", err)
+	}
+	keys := []string{tenantKey(partOf(tenant), tenant)}
+	if err := r.invalidate.Run(ctx, r.projection, keys, position, tenantTombstoneTTL.Milliseconds()).Err(); err != nil {
+		return fmt.Errorf("invalidate a tenant in shared state: %w", err)
+	}
+	return nil
+}
+
+// Epoch implements [State].
+func (r *Redis) Epoch(ctx context.Context) (Epoch, int64, error) {
+	fresh := rand.Text()
+	var reads [parts]*redis.StringCmd
+	_, err := r.projection.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for part := range parts {
+			p.SetNX(ctx, headKey(part), fresh, headTTL)
+			reads[part] = p.Get(ctx, headKey(part))
+		}
+		return nil
+	})
+	if err != nil {
+		return "", NoPosition, fmt.Errorf("read the epoch of shared state: %w", err)
+	}
+	epochs := make([]string, parts)
+	lowest := int64(maxPosition)
+	for part, read := range reads {
+		h, err := parseHead(read.Val())
+		if err != nil {
+			return "", NoPosition, fmt.Errorf("read the epoch of shared state: %w", err)
+		}
+		epochs[part] = string(h.epoch)
+		lowest = min(lowest, h.watermark)
+	}
+	return joinEpochs(epochs), lowest, nil
+}
+
+// Begin implements [State].
+func (r *Redis) Begin(ctx context.Context, epoch Epoch, position int64) (bool, error) {
+	if err := checkPositions(position); err != nil {
+		return false, fmt.Errorf("begin an epoch of shared state: %w", err)
+	}
+	begun, err := r.everyPart(ctx, luaBegin, func(part int) ([]string, []any) {
+		return []string{headKey(part)}, []any{string(epoch.at(part)), position, headTTL.Milliseconds()}
+	})
+	if err != nil {
+		return false, fmt.Errorf("begin an epoch of shared state: %w", err)
+	}
+	return begun, nil
+}
+
+// Advance implements [State].
+func (r *Redis) Advance(ctx context.Context, epoch Epoch, from, to int64, changes ...Change) (bool, error) {
+	if err := checkAdvance(from, to, changes); err != nil {
+		return false, fmt.Errorf("advance shared state: %w", err)
+	}
+	var keys [parts][]string
+	var args [parts][]any
+	for part := range parts {
+		keys[part] = []string{headKey(part)}
+		args[part] = []any{string(epoch.at(part)), from, to, headTTL.Milliseconds()}
+	}
+	for _, c := range changes {
+		part := partOf(c.Tenant)
+		if c.WholeTenant {
+			keys[part] = append(keys[part], tenantKey(part, c.Tenant))
+			args[part] = append(args[part], c.Position, tenantTombstoneTTL.Milliseconds())
+		}
+		for _, digest := range c.Digests {
+			keys[part] = append(keys[part], entryKey(part, c.Tenant, digest))
+			args[part] = append(args[part], c.Position, TombstoneTTL.Milliseconds())
+		}
+	}
+	advanced, err := r.everyPart(ctx, luaAdvance, func(part int) ([]string, []any) { return keys[part], args[part] })
+	if err != nil {
+		return false, fmt.Errorf("advance shared state: %w", err)
+	}
+	return advanced, nil
+}
+
+// everyPart runs a script on all parts at once and says whether all agreed. What a part did stays done when another
+// refuses: each part is right by itself, and the caller starts again from what all have.
+func (r *Redis) everyPart(ctx context.Context, script string, input func(part int) ([]string, []any)) (bool, error) {
+	var results [parts]*redis.Cmd
+	_, err := r.projection.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for part := range parts {
+			keys, args := input(part)
+			results[part] = p.Eval(ctx, script, keys, args...)
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	all := true
+	for _, result := range results {
+		agreed, err := result.Bool()
+		if err != nil {
+			return false, err
+		}
+		all = all && agreed
+	}
+	return all, nil
+}
+
+// Ping implements [State].
+func (r *Redis) Ping(ctx context.Context) error {
+	_, err := r.projection.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for part := range parts {
+			p.Exists(ctx, headKey(part))
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("ping shared state: %w", err)
+	}
+	return nil
+}
+
+// Close implements [State].
+func (r *Redis) Close() error {
+	if !r.loops.end() {
+		return nil
+	}
+	if err := errors.Join(r.lookups.Close(), r.projection.Close()); err != nil {
+		return fmt.Errorf("close shared state: %w", err)
+	}
+	return nil
+}
+
+func partOf(tenant string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(tenant))
+	return int(h.Sum32() % parts)
+}
+
+func headKey(part int) string { return "kwh" + hashTag(part) }
+
+func tenantKey(part int, tenant string) string { return "kwt" + hashTag(part) + tenant }
+
+// entryKey is short: there may be millions. Half a hash is enough, because digests are not for an attacker to choose.
+func entryKey(part int, tenant string, digest [32]byte) string {
+	b := make([]byte, 0, 128)
+	b = append(b, tenant...)
+	b = append(b, digest[:]...) // of fixed length and last, so no two pairs read the same
+	sum := sha256.Sum256(b)
+	return "kw" + hashTag(part) + string(sum[:16])
+}
+
+func hashTag(part int) string { return "{" + strconv.FormatInt(int64(part), 16) + "}" }
+
+func formatEntry(version int64, facts []byte) []byte {
+	b := make([]byte, 0, 20+len(facts))
+	b = strconv.AppendInt(b, version, 10)
+	b = append(b, ':')
+	return append(b, facts...)
+}
+
+var errMalformed = errors.New("malformed value")
+
+// parseAnswer reads what MGET gave for head, tenant tombstone and entry; nil stands for a missing key.
+func parseAnswer(values []any) (Answer, error) {
+	if len(values) != 3 {
+		return Answer{}, errMalformed
+	}
+	text, _ := values[0].(string)
+	h, err := parseHead(text)
+	if err != nil {
+		return Answer{}, err
+	}
+	tenantTombstone := NoPosition
+	if text, found := values[1].(string); found {
+		if tenantTombstone, err = parsePosition(text); err != nil {
+			return Answer{}, err
+		}
+	}
+	text, found := values[2].(string)
+	if !found {
+		return answer(h, tenantTombstone, record{}, false), nil
+	}
+	version, facts, isEntry := strings.Cut(text, ":")
+	r := record{tombstone: !isEntry}
+	if r.version, err = parsePosition(version); err != nil {
+		return Answer{}, err
+	}
+	if isEntry {
+		r.facts = []byte(facts)
+	}
+	return answer(h, tenantTombstone, r, true), nil
+}
+
+func parseHead(text string) (head, error) {
+	h := head{watermark: NoPosition, floor: NoPosition}
+	epoch, positions, begun := strings.Cut(text, " ")
+	h.epoch = Epoch(epoch)
+	if !begun {
+		return h, nil
+	}
+	watermark, floor, _ := strings.Cut(positions, " ")
+	var err error
+	if h.watermark, err = parsePosition(watermark); err != nil {
+		return head{}, err
+	}
+	if h.floor, err = parsePosition(floor); err != nil {
+		return head{}, err
+	}
+	return h, nil
+}
+
+// parsePosition does not repeat what it could not read.
+func parsePosition(text string) (int64, error) {
+	position, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || position < 0 {
+		return 0, errMalformed
+	}
+	return position, nil
+}
