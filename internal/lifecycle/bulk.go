@@ -50,6 +50,18 @@ type BulkOperationItem struct {
 	Refusals  []*Refusal     `json:"refusals,omitempty"`
 }
 
+// TotalCount is the number of items.
+func (o BulkOperation) TotalCount() int { return len(o.Items) }
+
+// SucceededCount is the number of items that were changed, or would be in a dry run.
+func (o BulkOperation) SucceededCount() int { return o.Count(ItemSucceeded) }
+
+// FailedCount is the number of items that could not be changed.
+func (o BulkOperation) FailedCount() int { return o.Count(ItemFailed) }
+
+// SkippedCount is the number of items that were passed over.
+func (o BulkOperation) SkippedCount() int { return o.Count(ItemSkipped) }
+
 // Count returns the number of items with the status.
 func (o BulkOperation) Count(status BulkItemStatus) int {
 	n := 0

@@ -30,6 +30,42 @@ type Store interface {
 	// a retry (deadlock, serialization), fn runs again from its start.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) (position int64, err error)
 
+	Reader
+
+	// SignIn finds the sign-in key with the digest, its user, its tenant and the permissions of
+	// the user's roles, whatever their statuses; ErrNotFound if there is none.
+	SignIn(ctx context.Context, digest []byte) (SignIn, error)
+
+	// Facts finds the facts of the key with the digest in the tenant, and a log position that
+	// they are at least as new as: the position is read first. ErrNotFound if there is no such
+	// key; the position is right then, too.
+	Facts(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, int64, error)
+
+	// DigestsBelow lists the digests of all keys that an event touches the verdict of: those of
+	// its key set, else of its application. The log's reader outdates what is cached of them.
+	DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error)
+
+	// RecordUse raises last-used of keys and their key sets; it never lowers it, touches no
+	// version and writes no event (T6, T7).
+	RecordUse(ctx context.Context, uses []Use) error
+
+	// Log.
+	LogPosition(ctx context.Context) (int64, error)                                                          // position of the newest committed event
+	LogSequence(ctx context.Context, tenant lifecycle.TenantID) (int64, error)                               // sequence of the tenant's newest event
+	LogAfter(ctx context.Context, position int64, limit int) ([]lifecycle.Event, error)                      // events of all tenants with a higher position, in order
+	LogOf(ctx context.Context, tenant lifecycle.TenantID, after int64, limit int) ([]lifecycle.Event, error) // events of one tenant with a higher sequence, in order
+	VerifyLog(ctx context.Context, report func(tenant lifecycle.TenantID, events int64)) error               // nil when unaltered; a *LogTampered otherwise
+
+	// Clean removes results of idempotent mutations past their retention, and their secrets past
+	// theirs. It returns the number of rows removed or emptied.
+	Clean(ctx context.Context, now time.Time) (int, error)
+
+	// Ping reports whether the database answers.
+	Ping(ctx context.Context) error
+}
+
+// Reader answers questions about committed rows. It has no side effects.
+type Reader interface {
 	// Get loads rows of one kind by id into dst, a pointer to a slice of a stored type of
 	// package lifecycle, in no particular order. Ids that do not exist are left out. Tenants
 	// are loaded by their own id.
@@ -66,37 +102,6 @@ type Store interface {
 	GroupsOfUsers(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.Group, error)
 	GroupsOfOrganizations(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.OrganizationID) (map[lifecycle.OrganizationID][]lifecycle.Group, error)
 	RoleAssignmentsOfUsers(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.RoleAssignment, error)
-
-	// SignIn finds the sign-in key with the digest, its user, its tenant and the permissions of
-	// the user's roles, whatever their statuses; ErrNotFound if there is none.
-	SignIn(ctx context.Context, digest []byte) (SignIn, error)
-
-	// Facts finds the facts of the key with the digest in the tenant, and a log position that
-	// they are at least as new as: the position is read first. ErrNotFound if there is no such
-	// key; the position is right then, too.
-	Facts(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, int64, error)
-
-	// DigestsBelow lists the digests of all keys that an event touches the verdict of: those of
-	// its key set, else of its application. The log's reader outdates what is cached of them.
-	DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error)
-
-	// RecordUse raises last-used of keys and their key sets; it never lowers it, touches no
-	// version and writes no event (T6, T7).
-	RecordUse(ctx context.Context, uses []Use) error
-
-	// Log.
-	LogPosition(ctx context.Context) (int64, error)                                                          // position of the newest committed event
-	LogSequence(ctx context.Context, tenant lifecycle.TenantID) (int64, error)                               // sequence of the tenant's newest event
-	LogAfter(ctx context.Context, position int64, limit int) ([]lifecycle.Event, error)                      // events of all tenants with a higher position, in order
-	LogOf(ctx context.Context, tenant lifecycle.TenantID, after int64, limit int) ([]lifecycle.Event, error) // events of one tenant with a higher sequence, in order
-	VerifyLog(ctx context.Context, report func(tenant lifecycle.TenantID, events int64)) error               // nil when unaltered; a *LogTampered otherwise
-
-	// Clean removes results of idempotent mutations past their retention, and their secrets past
-	// theirs. It returns the number of rows removed or emptied.
-	Clean(ctx context.Context, now time.Time) (int, error)
-
-	// Ping reports whether the database answers.
-	Ping(ctx context.Context) error
 }
 
 // Moment is the time of execution of a query, and the zone where calendar durations are added.

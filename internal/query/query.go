@@ -23,7 +23,7 @@ const (
 type Query[F any, O ~string] struct {
 	Filter  *F
 	Search  string // free text; empty: none
-	OrderBy []*Order[O]
+	OrderBy []Order[O]
 	Page    Page
 	Scope   Scope
 }

@@ -1,0 +1,85 @@
+// Package scalar reads and writes the graph's own scalars.
+package scalar
+
+import (
+	"fmt"
+	"net/mail"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+)
+
+// MarshalDateTime writes an instant in RFC 3339 form, in UTC.
+func MarshalDateTime(t time.Time) graphql.Marshaler {
+	return graphql.MarshalString(t.UTC().Format(time.RFC3339Nano))
+}
+
+// UnmarshalDateTime reads an RFC 3339 instant.
+func UnmarshalDateTime(v any) (time.Time, error) {
+	text, err := text(v)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("not an RFC 3339 instant with an offset, such as 2026-11-21T18:45:00Z")
+	}
+	return lifecycle.Instant(t), nil
+}
+
+// MarshalDuration writes an ISO 8601 duration.
+func MarshalDuration(d lifecycle.Duration) graphql.Marshaler {
+	return graphql.MarshalString(d.String())
+}
+
+// UnmarshalDuration reads an ISO 8601 duration.
+func UnmarshalDuration(v any) (lifecycle.Duration, error) {
+	text, err := text(v)
+	if err != nil {
+		return lifecycle.Duration{}, err
+	}
+	return lifecycle.ParseDuration(text)
+}
+
+// MarshalEmailAddress writes an address.
+func MarshalEmailAddress(s string) graphql.Marshaler { return graphql.MarshalString(s) }
+
+// UnmarshalEmailAddress reads an address in the addr-spec form of RFC 5322, at most 254 characters.
+func UnmarshalEmailAddress(v any) (string, error) {
+	text, err := text(v)
+	if err != nil {
+		return "", err
+	}
+	address, err := mail.ParseAddress(text)
+	if err != nil || address.Address != text || len(text) > 254 {
+		return "", fmt.Errorf("not an email address such as name@example.com")
+	}
+	return text, nil
+}
+
+// MarshalURL writes a URL.
+func MarshalURL(s string) graphql.Marshaler { return graphql.MarshalString(s) }
+
+// UnmarshalURL reads an absolute URL of at most 2,000 characters.
+func UnmarshalURL(v any) (string, error) {
+	text, err := text(v)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(text)
+	if err != nil || !u.IsAbs() || u.Host == "" && u.Opaque == "" && u.Path == "" || len(text) > 2000 {
+		return "", fmt.Errorf("not an absolute URL such as https://example.com/path")
+	}
+	return text, nil
+}
+
+func text(v any) (string, error) {
+	if s, ok := v.(string); ok {
+		return s, nil
+	}
+	return "", fmt.Errorf("a string is expected, not %s", strconv.Quote(fmt.Sprintf("%T", v)))
+}
