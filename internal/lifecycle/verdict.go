@@ -8,24 +8,26 @@ import (
 // Facts is all that a verdict over a presented key depends on. Facts may be cached; verdicts
 // never are, because time passes.
 type Facts struct {
-	TenantID          TenantID          `json:"t"`
-	TenantStatus      TenantStatus      `json:"ts"`
-	ApplicationID     ApplicationID     `json:"a"`
-	ApplicationStatus ApplicationStatus `json:"as"`
-	EnvironmentID     EnvironmentID     `json:"e"`
-	EnvironmentSlug   string            `json:"es"`
-	KeySetID          KeySetID          `json:"s"`
-	KeySetStatus      KeySetStatus      `json:"ss"`
-	KeyID             KeyID             `json:"k"`
-	KeyStatus         KeyStatus         `json:"ks"`
-	ExpiresAt         *time.Time        `json:"x,omitempty"`
-	RetiresAt         *time.Time        `json:"r,omitempty"`
-	AuthorizedAPIs    []APIID           `json:"p,omitempty"` // of active subscriptions to APIs that are not retired
-	Scopes            []string          `json:"sc,omitempty"`
+	TenantID          TenantID           `json:"t"`
+	TenantStatus      TenantStatus       `json:"ts"`
+	ApplicationID     ApplicationID      `json:"a"`
+	ApplicationStatus ApplicationStatus  `json:"as"`
+	EnvironmentID     EnvironmentID      `json:"e"`
+	EnvironmentSlug   string             `json:"es"`
+	KeySetID          KeySetID           `json:"s"`
+	KeySetStatus      KeySetStatus       `json:"ss"`
+	Authentication    AuthenticationType `json:"at"`
+	KeyID             KeyID              `json:"k"`
+	KeyStatus         KeyStatus          `json:"ks"`
+	ExpiresAt         *time.Time         `json:"x,omitempty"`
+	RetiresAt         *time.Time         `json:"r,omitempty"`
+	AuthorizedAPIs    []APIID            `json:"p,omitempty"` // of active subscriptions to APIs that are not retired
+	Scopes            []string           `json:"sc,omitempty"`
 }
 
 // Presented says what a key is presented for. Empty members are not checked.
 type Presented struct {
+	IsPair          bool // user name and password, or client id and secret, instead of one API key
 	APIID           APIID
 	EnvironmentSlug string
 }
@@ -46,6 +48,9 @@ func Unknown() Verdict { return Verdict{Code: VerdictNotFound} }
 // Judge decides by the facts and the clock alone. A key is refused from the instant of its
 // expiry on, and a retiring one is accepted until its overlap ends (T4, T13).
 func Judge(f Facts, p Presented, now time.Time) Verdict {
+	if p.IsPair == (f.Authentication == AuthenticationAPIKey) {
+		return Unknown() // the right secret in the wrong form is not the credential that was issued
+	}
 	key := Key{Status: f.KeyStatus, ExpiresAt: f.ExpiresAt, RetiresAt: f.RetiresAt}
 	code := VerdictValid
 	switch status := key.StatusAt(now); {
