@@ -1,0 +1,205 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/keywright/keywright/migrations"
+)
+
+// migrationLock is the key of PostgreSQL's advisory lock that one process migrates under. Any number would do;
+// this one must stay.
+const migrationLock = 0x6b65797772696768 // "keywrigh"
+
+// migration is one file.
+type migration struct {
+	Version  int
+	Name     string
+	Checksum string
+	sql      string
+}
+
+// appliedMigration is a row of the table that remembers which files ran.
+type appliedMigration struct {
+	bun.BaseModel `bun:"table:schema_migrations"`
+
+	Version   int
+	Name      string
+	AppliedAt time.Time
+	Checksum  string
+}
+
+const createMigrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
+    version    bigint    NOT NULL PRIMARY KEY,
+    name       text      NOT NULL,
+    applied_at %s NOT NULL,
+    checksum   text      NOT NULL
+)`
+
+// Migrate brings the database to the form that this binary works with. All of it happens in one transaction under
+// a lock, so any number of processes may start at once, and a failure changes nothing. The error is one plain
+// sentence when the database was written by a newer version or by another program, was altered, or is damaged.
+func (s *Store) Migrate(ctx context.Context) error {
+	all, err := readMigrations(s.migrationFiles())
+	if err != nil {
+		return err
+	}
+	if s.dialect == sqlite {
+		if err := s.prepareFile(ctx); err != nil {
+			return err
+		}
+	}
+	begun, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin the migration: %w", plain(err))
+	}
+	defer func() { _ = begun.Rollback() }()
+	if s.dialect == postgres {
+		if _, err := begun.ExecContext(ctx, "SELECT pg_advisory_xact_lock(?)", int64(migrationLock)); err != nil {
+			return fmt.Errorf("wait for other processes to migrate: %w", plain(err))
+		}
+	}
+	if err := s.migrate(ctx, begun, all); err != nil {
+		return err
+	}
+	if err := begun.Commit(); err != nil {
+		return fmt.Errorf("commit the migration: %w", plain(err))
+	}
+	return nil
+}
+
+func (s *Store) migrate(ctx context.Context, in bun.Tx, all []migration) error {
+	applied, err := s.appliedMigrations(ctx, in)
+	if err != nil {
+		return err
+	}
+	if err := compatible(applied, all); err != nil {
+		return err
+	}
+	for _, m := range all[len(applied):] {
+		if _, err := in.ExecContext(ctx, m.sql); err != nil {
+			return fmt.Errorf("apply migration %s: %w", m.Name, plain(err))
+		}
+		row := appliedMigration{Version: m.Version, Name: m.Name, AppliedAt: s.now(), Checksum: m.Checksum}
+		if _, err := in.NewInsert().Model(&row).Exec(ctx); err != nil {
+			return fmt.Errorf("note migration %s: %w", m.Name, plain(err))
+		}
+	}
+	return nil
+}
+
+// appliedMigrations lists what ran before, and creates the table in a database that is empty.
+func (s *Store) appliedMigrations(ctx context.Context, in bun.IDB) ([]appliedMigration, error) {
+	tables, err := s.tables(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	var applied []appliedMigration
+	switch {
+	case len(tables) == 0:
+		timestamp := map[dialect]string{postgres: "timestamptz", sqlite: "TIMESTAMP"}[s.dialect]
+		if _, err := in.ExecContext(ctx, fmt.Sprintf(createMigrationsTable, timestamp)); err != nil {
+			return nil, fmt.Errorf("create the table of migrations: %w", plain(err))
+		}
+		return nil, nil
+	case !tables["schema_migrations"]:
+		return nil, errForeign
+	}
+	if err := in.NewSelect().Model(&applied).Order("version").Scan(ctx); err != nil {
+		if ctx.Err() == nil {
+			return nil, errForeign // a table of that name with other columns is another program's
+		}
+		return nil, fmt.Errorf("read the table of migrations: %w", plain(err))
+	}
+	return applied, nil
+}
+
+var errForeign = errors.New("the database holds tables of another program: give Keywright a database of its own")
+
+func (s *Store) tables(ctx context.Context, in bun.IDB) (map[string]bool, error) {
+	list := "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+	if s.dialect == sqlite {
+		list = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+	}
+	var names []string
+	if err := in.NewRaw(list).Scan(ctx, &names); err != nil {
+		return nil, fmt.Errorf("list the tables of the database: %w", plain(err))
+	}
+	found := map[string]bool{}
+	for _, name := range names {
+		found[name] = true
+	}
+	return found, nil
+}
+
+// compatible refuses a database whose past is not a beginning of this binary's list.
+func compatible(applied []appliedMigration, all []migration) error {
+	for i, a := range applied {
+		if a.Version > len(all) {
+			return fmt.Errorf("the database is newer than this version of Keywright: it has migration %s, and %d is the newest known here", a.Name, len(all))
+		}
+		if want := all[i]; a.Version != want.Version || a.Name != want.Name || a.Checksum != want.Checksum {
+			return fmt.Errorf("the database was migrated by another build of Keywright: its migration %s is not the one known here", a.Name)
+		}
+	}
+	return nil
+}
+
+func (s *Store) migrationFiles() fs.FS {
+	if s.dialect == sqlite {
+		return migrations.SQLite()
+	}
+	return migrations.Postgres()
+}
+
+// readMigrations reads the files in order. They are numbered from 1 without gaps, so the place in the list is the
+// version.
+func readMigrations(files fs.FS) ([]migration, error) {
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	all := make([]migration, len(names))
+	for i, name := range names { // sorted by name
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, fmt.Errorf("read migration %s: %w", name, err)
+		}
+		if !strings.HasPrefix(name, fmt.Sprintf("%04d_", i+1)) {
+			return nil, fmt.Errorf("migration %s does not carry the number %04d", name, i+1)
+		}
+		sum := sha256.Sum256(text)
+		all[i] = migration{Version: i + 1, Name: strings.TrimSuffix(name, ".sql"), Checksum: hex.EncodeToString(sum[:]), sql: string(text)}
+	}
+	return all, nil
+}
+
+// prepareFile turns a file that is empty or ours to write-ahead logging, which it keeps. It looks first, because
+// the switch writes: a file of another program stays as it is.
+func (s *Store) prepareFile(ctx context.Context) error {
+	tables, err := s.tables(ctx, s.write)
+	if err != nil {
+		return err
+	}
+	if len(tables) > 0 && !tables["schema_migrations"] {
+		return errForeign
+	}
+	for try := 1; ; try++ {
+		var mode string
+		err := s.write.NewRaw("PRAGMA journal_mode = WAL").Scan(ctx, &mode)
+		if err == nil && mode != "wal" {
+			return fmt.Errorf("the file system of the database does not support write-ahead logging, which Keywright needs")
+		}
+		if err == nil || try == tries || !asksForRetry(err) {
+			return plain(err)
+		}
+	}
+}

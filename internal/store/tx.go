@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/uptrace/bun"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
+)
+
+// tries bounds how often a transaction starts over when the database asks for it.
+const tries = 5
+
+// tx is one transaction of the writing pool.
+type tx struct {
+	bun.Tx
+	store  *Store
+	events []lifecycle.Event
+}
+
+// Write implements [manage.Store].
+func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx manage.Tx) error) (int64, error) {
+	for try := 1; ; try++ {
+		position, err := s.writeOnce(ctx, func(ctx context.Context, t *tx) error { return fn(ctx, any(t).(manage.Tx)) })
+		if err == nil || try == tries || !asksForRetry(err) {
+			return position, err
+		}
+	}
+}
+
+// writeOnce runs fn in a transaction and appends the events it recorded. Whatever goes wrong, panics included,
+// the transaction ends.
+func (s *Store) writeOnce(ctx context.Context, fn func(ctx context.Context, t *tx) error) (position int64, err error) {
+	begun, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("begin a transaction: %w", err)
+	}
+	defer func() { _ = begun.Rollback() }() // without effect after a commit
+	t := &tx{Tx: begun, store: s}
+	if err := fn(ctx, t); err != nil {
+		return 0, err
+	}
+	if position, err = t.appendToLog(ctx); err != nil {
+		return 0, err
+	}
+	if err := begun.Commit(); err != nil {
+		return 0, fmt.Errorf("commit: %w", t.explain(ctx, err))
+	}
+	return position, nil
+}
+
+// Record implements [manage.Tx].
+func (t *tx) Record(events ...lifecycle.Event) { t.events = append(t.events, events...) }
