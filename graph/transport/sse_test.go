@@ -225,8 +225,8 @@ func TestSSE_EndsWithTheRequestsContextWithoutComplete(t *testing.T) {
 		inner.ServeHTTP(w, r.WithContext(ctx))
 		returned <- struct{}{}
 	}))
-	stream := subscribe(t, server, "subscription { tick }")
-	await(t, schema.Waiting, "the subscription")
+	stream := subscribe(t, server, "{ wait }")
+	await(t, schema.Waiting, "the query")
 	(<-ends)()
 	stream.expect("")
 	await(t, returned, "the handler's return")

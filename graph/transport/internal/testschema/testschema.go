@@ -45,7 +45,7 @@ const source = `
 type Schema struct {
 	// Ticks feeds the subscription tick.
 	Ticks chan string
-	// Waiting receives one value when a wait field or a tick subscription starts, and Ended one when it has ended.
+	// Waiting receives a value when a wait field or a tick subscription starts, and Ended when it has ended.
 	Waiting, Ended chan struct{}
 	// Mutations counts the mutations that ran.
 	Mutations atomic.Int64
@@ -128,17 +128,40 @@ func (s *Schema) subscribe(ctx context.Context, field graphql.CollectedField) gr
 		graphql.AddError(ctx, errors.New("the subscription failed"))
 		return nil
 	}
-	s.Waiting <- struct{}{}
+	ticks := make(chan string)
+	go s.tick(ctx, ticks)
 	return func(ctx context.Context) *graphql.Response {
 		select {
-		case text, ok := <-s.Ticks:
-			if ok {
-				encoded, _ := json.Marshal(map[string]string{field.Alias: text})
-				return &graphql.Response{Data: encoded}
+		case text, more := <-ticks:
+			if !more {
+				return nil
+			}
+			encoded, _ := json.Marshal(map[string]string{field.Alias: text})
+			return &graphql.Response{Data: encoded}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// tick is the resolver behind the subscription: as in generated code, it lives as long as its context.
+func (s *Schema) tick(ctx context.Context, ticks chan<- string) {
+	defer func() { s.Ended <- struct{}{} }()
+	defer close(ticks)
+	s.Waiting <- struct{}{}
+	for {
+		select {
+		case text, more := <-s.Ticks:
+			if !more {
+				return
+			}
+			select {
+			case ticks <- text:
+			case <-ctx.Done():
+				return
 			}
 		case <-ctx.Done():
+			return
 		}
-		s.Ended <- struct{}{}
-		return nil
 	}
 }
