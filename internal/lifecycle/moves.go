@@ -19,6 +19,7 @@ const (
 	MoveRevoke     Move = "REVOKE"
 	MoveReject     Move = "REJECT"
 	MoveExpire     Move = "EXPIRE"
+	MoveCancel     Move = "CANCEL"
 	MoveDelete     Move = "DELETE"
 )
 
@@ -194,18 +195,15 @@ func (s KeySetState) Regenerate(policy Policy, fresh Key, overlap *Duration, m M
 	if _, legal := step(KeySetMoves(), status, MoveRegenerate); !legal {
 		return Transition{}, s.illegal(MoveRegenerate, m.Now)
 	}
-	previous := s.LatestKey()
-	if overlap != nil && !overlap.IsZero() {
-		end := overlap.AddTo(m.Now, m.Zone)
-		if overlap.IsNegative() || end.After(policy.Rotation.Overlap.AddTo(m.Now, m.Zone)) {
-			return Transition{}, Invalid(fmt.Sprintf("the policy allows an overlap of at most %s", policy.Rotation.Overlap), "input", "overlap")
-		}
-		previous = previous.retired(end)
-	} else {
-		previous = previous.revoked(ReasonSuperseded, m.Now)
+	end, err := policy.overlapEnd(overlap, m)
+	if err != nil {
+		return Transition{}, err
 	}
-	if previous.Status == KeyRetiring && status == KeySetSuspended {
-		previous = s.LatestKey().revoked(ReasonSuperseded, m.Now)
+	previous := s.LatestKey()
+	if end != nil && status == KeySetActive {
+		previous = previous.retired(*end)
+	} else {
+		previous = previous.revoked(ReasonSuperseded, m.Now) // a suspended key has no overlap to serve
 	}
 	previous.IsLatest = false
 	t := s.issue(policy, fresh, s.LatestKey().Status, s.LatestKey().SequenceNumber+1, m)
@@ -226,6 +224,18 @@ func (s KeySetState) Regenerate(policy Policy, fresh Key, overlap *Duration, m M
 	e.Changes = Changed(e.Changes, "rotatesAt", instantText(s.KeySet.RotatesAt), instantText(t.KeySet.RotatesAt))
 	t.Events = []Event{e}
 	return t, nil
+}
+
+// overlapEnd is when an overlap that somebody asks for ends; null when none is asked for.
+func (p Policy) overlapEnd(overlap *Duration, m Moment) (*time.Time, error) {
+	if overlap == nil || overlap.IsZero() {
+		return nil, nil
+	}
+	end := overlap.AddTo(m.Now, m.Zone)
+	if overlap.IsNegative() || end.After(p.Rotation.Overlap.AddTo(m.Now, m.Zone)) {
+		return nil, Invalid(fmt.Sprintf("the policy allows an overlap of at most %s", p.Rotation.Overlap), "input", "overlap")
+	}
+	return &end, nil
 }
 
 // Create makes a key set with its first key, ACTIVE or born SUSPENDED (S4-17).
@@ -319,7 +329,7 @@ func (s KeySetState) illegal(move Move, now time.Time) *Refusal {
 
 var movePast = map[Move]string{
 	MoveActivate: "activated", MoveSuspend: "suspended", MoveReactivate: "reactivated", MoveRegenerate: "regenerated",
-	MoveRetire: "retired", MoveRevoke: "revoked", MoveReject: "rejected", MoveExpire: "expired", MoveDelete: "deleted",
+	MoveRetire: "retired", MoveRevoke: "revoked", MoveReject: "rejected", MoveExpire: "expired", MoveDelete: "deleted", MoveCancel: "canceled",
 }
 
 func (k Key) revoked(reason RevocationReason, now time.Time) Key {

@@ -1,0 +1,169 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/query"
+)
+
+// MaxBulk is how many key sets one bulk mutation may select. One transaction holds them all.
+const MaxBulk = 1000
+
+// Bulk selects many key sets, by their ids or by a filter, and says how to work on them.
+type Bulk struct {
+	IDs         []lifecycle.KeySetID
+	Filter      *query.KeySetFilter // used when IDs is null
+	ErrorPolicy lifecycle.BulkErrorPolicy
+	IsDryRun    bool // tell what would happen, change nothing
+}
+
+// SuspendKeySets suspends many key sets.
+func (s *Service) SuspendKeySets(ctx context.Context, call Call, in Bulk) (*lifecycle.BulkOperation, error) {
+	return s.bulk(ctx, call, in, "SUSPEND", suspend)
+}
+
+// ReactivateKeySets reactivates many key sets.
+func (s *Service) ReactivateKeySets(ctx context.Context, call Call, in Bulk) (*lifecycle.BulkOperation, error) {
+	return s.bulk(ctx, call, in, "REACTIVATE", reactivate)
+}
+
+// RevokeKeySets revokes many key sets for good.
+func (s *Service) RevokeKeySets(ctx context.Context, call Call, in Bulk, reason lifecycle.RevocationReason) (*lifecycle.BulkOperation, error) {
+	if err := checkReason(reason); err != nil {
+		return nil, err
+	}
+	return s.bulk(ctx, call, in, "REVOKE", revoke(reason))
+}
+
+// DeleteKeySets deletes the revoked ones of many key sets. A pending one fails the whole call
+// (S2-40); others that may not be deleted are skipped, each with its reason (S2-38, D5).
+func (s *Service) DeleteKeySets(ctx context.Context, call Call, in Bulk) (*lifecycle.BulkOperation, error) {
+	return s.bulk(ctx, call, in, "DELETE", remove)
+}
+
+// errRolledBack ends a transaction whose outcome is known but must not be kept.
+var errRolledBack = errors.New("rolled back")
+
+// bulk runs a move on each selected key set. Each item is decided as the single mutation would
+// decide it. Refusals are items' outcomes; they leave nothing behind, because a move decides
+// before it writes.
+func (s *Service) bulk(ctx context.Context, call Call, in Bulk, action string, move keySetMove) (*lifecycle.BulkOperation, error) {
+	var op *lifecycle.BulkOperation
+	done, err := change(ctx, s, call, func(ctx context.Context, w *work) (*lifecycle.BulkOperation, error) {
+		if err := w.active(); err != nil {
+			return nil, err
+		}
+		ids, err := w.selectKeySets(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		if op, err = w.runBulk(ctx, in, ids, action, move); err != nil {
+			return nil, err
+		}
+		if in.IsDryRun || op.Status == lifecycle.BulkRejected {
+			return nil, errRolledBack
+		}
+		if err := w.Insert(ctx, op); err != nil {
+			return nil, fmt.Errorf("keep bulk operation: %w", err)
+		}
+		return op, nil
+	})
+	if errors.Is(err, errRolledBack) {
+		return op, nil
+	}
+	return done, err
+}
+
+func (w *work) selectKeySets(ctx context.Context, in Bulk) ([]lifecycle.KeySetID, error) {
+	ids, path := in.IDs, []string{"input", "selection", "ids"}
+	if ids == nil {
+		var err error
+		path[2] = "filter"
+		if ids, err = w.MatchingKeySets(ctx, w.tenant.ID, in.Filter, Moment{Now: w.moment.Now, Zone: w.moment.Zone}, MaxBulk+1); err != nil {
+			return nil, err
+		}
+	}
+	if len(ids) > MaxBulk {
+		return nil, &lifecycle.Refusal{
+			Code: lifecycle.CodeQuotaExceeded, Path: path, Limit: MaxBulk, Current: len(ids),
+			Message: fmt.Sprintf("at most %d key sets can be changed in one call: select fewer", MaxBulk),
+		}
+	}
+	seen := map[lifecycle.KeySetID]bool{}
+	return slices.DeleteFunc(slices.Clone(ids), func(id lifecycle.KeySetID) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	}), nil
+}
+
+func (w *work) runBulk(ctx context.Context, in Bulk, ids []lifecycle.KeySetID, action string, move keySetMove) (*lifecycle.BulkOperation, error) {
+	op := &lifecycle.BulkOperation{
+		ID: lifecycle.BulkOperationID(w.moment.NewID(lifecycle.KindBulkOperation)), TenantID: w.tenant.ID,
+		Requester: w.call.By.Actor(), ErrorPolicy: in.ErrorPolicy, IsDryRun: in.IsDryRun,
+		Status: lifecycle.BulkCompleted, CreatedAt: w.moment.Now, CompletedAt: &w.moment.Now,
+	}
+	states, err := w.LockedKeySets(ctx, w.tenant.ID, ids)
+	if err != nil {
+		return nil, fmt.Errorf("lock key sets: %w", err)
+	}
+	byID := map[lifecycle.KeySetID]lifecycle.KeySetState{}
+	for _, state := range states {
+		byID[state.KeySet.ID] = state
+		if action == "DELETE" && state.KeySet.Status == lifecycle.KeySetPending {
+			op.Status = lifecycle.BulkRejected
+		}
+	}
+	deleting := action == "DELETE" && op.Status != lifecycle.BulkRejected && in.ErrorPolicy == lifecycle.ContinueOnError
+	for _, id := range ids {
+		item, err := w.runItem(ctx, id, byID, move)
+		if err != nil {
+			return nil, err
+		}
+		if deleting && item.Status == lifecycle.ItemFailed {
+			item.Status = lifecycle.ItemSkipped // S2-38
+		}
+		op.Items = append(op.Items, item)
+	}
+	if in.ErrorPolicy == lifecycle.AllOrNothing && op.FailedCount() > 0 {
+		op.Status = lifecycle.BulkRejected
+	}
+	if op.Status == lifecycle.BulkRejected {
+		rejectItems(op)
+	}
+	return op, nil
+}
+
+// rejectItems says that nothing was done to the items that would have succeeded.
+func rejectItems(op *lifecycle.BulkOperation) {
+	for i := range op.Items {
+		if op.Items[i].Status == lifecycle.ItemSucceeded {
+			op.Items[i].Status = lifecycle.ItemSkipped
+		}
+	}
+}
+
+func (w *work) runItem(ctx context.Context, id lifecycle.KeySetID, byID map[lifecycle.KeySetID]lifecycle.KeySetState, move keySetMove) (lifecycle.BulkOperationItem, error) {
+	item := lifecycle.BulkOperationItem{SubjectID: id, Status: lifecycle.ItemSucceeded}
+	state, found := byID[id]
+	var refused *lifecycle.Refusal
+	if !found {
+		refused = lifecycle.NotFound("key set", inputID...)
+	} else {
+		after, err := move(ctx, w, state)
+		if err != nil && !errors.As(err, &refused) {
+			return item, err
+		}
+		if err == nil && after != nil && after.Version == state.KeySet.Version {
+			item.Status = lifecycle.ItemSkipped // the move was in effect already
+		}
+	}
+	if refused != nil {
+		item.Status, item.Refusals = lifecycle.ItemFailed, []*lifecycle.Refusal{refused}
+	}
+	return item, nil
+}

@@ -1,0 +1,233 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/secret"
+)
+
+// SubscribeToAPI subscribes an application to an API in an environment (S0-13).
+type SubscribeToAPI struct {
+	ApplicationID lifecycle.ApplicationID
+	APIID         lifecycle.APIID
+	EnvironmentID lifecycle.EnvironmentID
+	OAuthClient   *lifecycle.OAuthClient // settings of a new OAuth client, where one is made
+}
+
+// SubscribeToAPIResult is what SubscribeToAPI ends with.
+type SubscribeToAPIResult struct {
+	Subscription lifecycle.APISubscription
+	Assignments  []KeySetAssignment // one for each authentication type of the API (S0-19)
+}
+
+// KeySetAssignment links a key set to a subscription.
+type KeySetAssignment struct {
+	KeySet      lifecycle.KeySet
+	IsReused    bool
+	Credentials *Credentials // null when the key set is reused
+}
+
+func (r *SubscribeToAPIResult) secretTexts() []*secret.Text {
+	texts := []*secret.Text{}
+	for i := range r.Assignments {
+		if c := r.Assignments[i].Credentials; c != nil {
+			texts = append(texts, &c.Secret)
+		}
+	}
+	return texts
+}
+
+// SubscribeToAPI links, for each authentication type of the API, a key set of the application
+// that matches and still may work, or a new one (S0-14 … S0-24, T16). The lock on the
+// application makes parallel subscribers agree on one key set.
+func (s *Service) SubscribeToAPI(ctx context.Context, call Call, in SubscribeToAPI) (*SubscribeToAPIResult, error) {
+	return change(ctx, s, call, func(ctx context.Context, w *work) (*SubscribeToAPIResult, error) {
+		app, err := w.lockActiveApplication(ctx, in.ApplicationID)
+		if err != nil {
+			return nil, err
+		}
+		requirements, err := w.subscribable(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		sub := lifecycle.APISubscription{
+			ID: lifecycle.APISubscriptionID(w.moment.NewID(lifecycle.KindAPISubscription)), TenantID: w.tenant.ID,
+			ApplicationID: app.ID, APIID: in.APIID, EnvironmentID: in.EnvironmentID, Status: lifecycle.SubscriptionActive,
+			Version: 1, CreatedAt: w.moment.Now, UpdatedAt: w.moment.Now,
+		}
+		if err := w.Insert(ctx, &sub); err != nil {
+			return nil, fmt.Errorf("create subscription: %w", err)
+		}
+		w.subscriptionEvent(sub, lifecycle.EventAPISubscriptionCreated, "was created", nil)
+		result := &SubscribeToAPIResult{Subscription: sub}
+		for _, r := range requirements {
+			assignment, err := w.assign(ctx, app, sub, r, in)
+			if err != nil {
+				return nil, err
+			}
+			result.Assignments = append(result.Assignments, assignment)
+		}
+		return result, nil
+	})
+}
+
+// subscribable checks that the API takes this subscription, and returns its requirements in
+// the order of their types.
+func (w *work) subscribable(ctx context.Context, in SubscribeToAPI) ([]lifecycle.AuthenticationRequirement, error) {
+	api, err := getOne[lifecycle.API](ctx, w.store, w.tenant.ID, in.APIID, "API", "input", "apiId")
+	if err != nil {
+		return nil, err
+	}
+	if api.Status != lifecycle.APIPublished {
+		return nil, &lifecycle.Refusal{
+			Code: lifecycle.CodeInvalidStatusTransition, Path: []string{"input", "apiId"}, CurrentStatus: string(api.Status),
+			Message: fmt.Sprintf("an API that is %s takes no subscriptions", api.Status), AllowedActions: []lifecycle.KeySetAction{},
+		}
+	}
+	if _, err := getOne[lifecycle.Environment](ctx, w.store, w.tenant.ID, in.EnvironmentID, "environment", "input", "environmentId"); err != nil {
+		return nil, err
+	}
+	offered, err := w.APIEnvironments(ctx, w.tenant.ID, api.ID)
+	if err != nil {
+		return nil, fmt.Errorf("list environments of API: %w", err)
+	}
+	if !slices.Contains(offered, in.EnvironmentID) {
+		return nil, lifecycle.Invalid("the API is not offered in this environment", "input", "environmentId")
+	}
+	requirements, err := w.Requirements(ctx, w.tenant.ID, api.ID)
+	if err != nil {
+		return nil, fmt.Errorf("list authentication requirements: %w", err)
+	}
+	if len(requirements) == 0 {
+		return nil, lifecycle.Invalid("the API has no authentication policy", "input", "apiId") // S0-18
+	}
+	usesOAuth := slices.ContainsFunc(requirements, func(r lifecycle.AuthenticationRequirement) bool {
+		return r.AuthenticationType == lifecycle.AuthenticationOAuth2Client
+	})
+	if in.OAuthClient != nil && !usesOAuth {
+		return nil, lifecycle.Invalid("the API asks for no OAuth client", "input", "oauthClient")
+	}
+	if in.OAuthClient != nil {
+		if err := checkOAuthClient(lifecycle.AuthenticationOAuth2Client, in.OAuthClient); err != nil {
+			return nil, err
+		}
+	}
+	return requirements, w.notSubscribed(ctx, in)
+}
+
+func (w *work) notSubscribed(ctx context.Context, in SubscribeToAPI) error {
+	live, err := w.LiveSubscription(ctx, w.tenant.ID, in.ApplicationID, in.APIID, in.EnvironmentID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find subscription: %w", err)
+	}
+	return &lifecycle.Refusal{
+		Code: lifecycle.CodeAlreadyExists, Path: []string{"input", "apiId"}, ObjectID: string(live.ID),
+		Message: "the application is subscribed to this API in this environment already",
+	}
+}
+
+// assign finds or makes the key set of one authentication type and links it.
+func (w *work) assign(ctx context.Context, app lifecycle.Application, sub lifecycle.APISubscription, r lifecycle.AuthenticationRequirement, in SubscribeToAPI) (KeySetAssignment, error) {
+	template, err := getOne[lifecycle.PolicyTemplate](ctx, w.store, w.tenant.ID, r.PolicyTemplateID, "policy template")
+	if err != nil {
+		return KeySetAssignment{}, err
+	}
+	assignment, err := w.reuse(ctx, app, sub, r.AuthenticationType, template)
+	if err == nil && !assignment.IsReused {
+		var made created
+		made, err = w.createKeySet(ctx, app, sub.EnvironmentID, template, CreateKeySet{
+			AuthenticationType: r.AuthenticationType, OAuthClient: oauthFor(r.AuthenticationType, in.OAuthClient),
+		})
+		assignment.KeySet, assignment.Credentials = made.KeySet, made.Credentials
+	}
+	if err != nil {
+		return KeySetAssignment{}, err
+	}
+	if err := w.LinkKeySet(ctx, w.tenant.ID, sub.ID, r.AuthenticationType, assignment.KeySet.ID); err != nil {
+		return KeySetAssignment{}, fmt.Errorf("link key set: %w", err)
+	}
+	return assignment, nil
+}
+
+func oauthFor(t lifecycle.AuthenticationType, c *lifecycle.OAuthClient) *lifecycle.OAuthClient {
+	if t == lifecycle.AuthenticationOAuth2Client {
+		return c
+	}
+	return nil
+}
+
+// reuse finds a key set of the same application, environment, authentication type and policy
+// that is neither expired nor revoked (S0-21 … S0-23). It keeps its status (D2).
+func (w *work) reuse(ctx context.Context, app lifecycle.Application, sub lifecycle.APISubscription, t lifecycle.AuthenticationType, template lifecycle.PolicyTemplate) (KeySetAssignment, error) {
+	policy, err := w.PolicyOf(ctx, w.tenant.ID, template.ID, template.Revision)
+	if err != nil {
+		return KeySetAssignment{}, fmt.Errorf("load policy of template %s: %w", template.ID, err)
+	}
+	candidates, err := w.ReusableKeySets(ctx, lifecycle.KeySet{
+		TenantID: w.tenant.ID, ApplicationID: app.ID, EnvironmentID: sub.EnvironmentID, AuthenticationType: t, PolicyID: policy.ID,
+	}, w.moment.Now)
+	if err != nil || len(candidates) == 0 {
+		return KeySetAssignment{}, err
+	}
+	e := candidates[0].Event(lifecycle.EventKeySetReused)
+	e.Changes = lifecycle.Changed(nil, "apiSubscription", "", string(sub.ID))
+	w.record(e)
+	return KeySetAssignment{KeySet: candidates[0], IsReused: true}, nil
+}
+
+// CancelAPISubscription ends a subscription. Its key sets stay, and may not call the API any
+// more.
+func (s *Service) CancelAPISubscription(ctx context.Context, call Call, id lifecycle.APISubscriptionID, expectedVersion *int) (*lifecycle.APISubscription, error) {
+	return s.moveSubscription(ctx, call, id, expectedVersion, lifecycle.MoveCancel)
+}
+
+// SuspendAPISubscription keeps the key sets of a subscription from calling its API.
+func (s *Service) SuspendAPISubscription(ctx context.Context, call Call, id lifecycle.APISubscriptionID, expectedVersion *int) (*lifecycle.APISubscription, error) {
+	return s.moveSubscription(ctx, call, id, expectedVersion, lifecycle.MoveSuspend)
+}
+
+// ReactivateAPISubscription lets them call it again.
+func (s *Service) ReactivateAPISubscription(ctx context.Context, call Call, id lifecycle.APISubscriptionID, expectedVersion *int) (*lifecycle.APISubscription, error) {
+	return s.moveSubscription(ctx, call, id, expectedVersion, lifecycle.MoveReactivate)
+}
+
+func (s *Service) moveSubscription(ctx context.Context, call Call, id lifecycle.APISubscriptionID, expectedVersion *int, move lifecycle.Move) (*lifecycle.APISubscription, error) {
+	return change(ctx, s, call, func(ctx context.Context, w *work) (*lifecycle.APISubscription, error) {
+		if err := w.active(); err != nil {
+			return nil, err
+		}
+		sub, err := lock[lifecycle.APISubscription](ctx, w, id, "subscription", inputID...)
+		if err != nil {
+			return nil, err
+		}
+		if err := fresh(expectedVersion, sub.Version, id); err != nil {
+			return nil, err
+		}
+		before := sub.Status
+		event, changed, err := sub.Move(move)
+		if err != nil || !changed {
+			return &sub, err
+		}
+		sub.Version, sub.UpdatedAt = sub.Version+1, w.moment.Now
+		if err := w.Update(ctx, &sub); err != nil {
+			return nil, fmt.Errorf("save subscription: %w", err)
+		}
+		w.subscriptionEvent(sub, event, lifecycle.PastOf(move), lifecycle.Changed(nil, "status", string(before), string(sub.Status)))
+		return &sub, nil
+	})
+}
+
+func (w *work) subscriptionEvent(sub lifecycle.APISubscription, t lifecycle.EventType, what string, changes []lifecycle.Change) {
+	changes = lifecycle.Changed(changes, "api", "", string(sub.APIID))
+	w.record(lifecycle.Event{
+		Type: t, SubjectID: string(sub.ID), Summary: "A subscription " + what, Changes: changes,
+		ApplicationID: &sub.ApplicationID, EnvironmentID: &sub.EnvironmentID,
+	})
+}
