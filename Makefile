@@ -41,7 +41,7 @@ test: ## everything that must hold before a change is merged
 	@$(MAKE) deps
 	@$(MAKE) verify
 	@$(MAKE) lint
-	@$(MAKE) conformance
+	@$(MAKE) npm
 	@$(MAKE) unit
 
 .PHONY: deps
@@ -52,13 +52,17 @@ deps: ## install what the tests need, or say what is missing
 lint: ## golangci-lint; .golangci.yml says what and why
 	$(tool) golangci-lint run --allow-parallel-runners ./...
 
+.PHONY: npm
+npm: ## install the packages that the conformance suites need
+	cd test/conformance && npm ci --no-audit --no-fund
+
 .PHONY: unit
 unit: ## the Go tests, with the race detector, on real PostgreSQL and Redis (PKG=…)
 	go run ./internal/testenv/cmd/withservers -- go test -race -timeout 15m $(PKG)
 
 .PHONY: conformance
-conformance: ## the suites that nobody here wrote: HTTP audit, WebSocket and SSE clients, Relay, ESLint
-	cd test/conformance && npm ci --no-audit --no-fund && npm test
+conformance: npm ## only the suites that nobody here wrote: HTTP audit, WebSocket and SSE clients, Relay, ESLint
+	go test -count 1 -v ./test/conformance
 
 .PHONY: bench
 bench: ## the benchmarks, as ratios to a bare handler (BENCH=…)

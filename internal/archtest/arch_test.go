@@ -54,9 +54,9 @@ var mayImport = map[string][]string{
 	"internal/clock":    nil,
 	"bench":             nil,
 	"test":              nil,
-	"internal/testenv":  nil,
 	"internal/archtest": nil,
 	"internal/deps":     nil,
+	"internal/testenv":  nil,
 }
 
 // onlyStandardLibrary are the parts that import nothing from outside Go itself.
@@ -76,8 +76,9 @@ var onlyUsers = map[string][]string{
 // clocks are the parts where the one reading of the clock may stand.
 var clocks = []string{"internal/app", "internal/clock"}
 
-// outsideTheProduct are parts that do not end up in the binary: they may read the clock and import any library.
-var outsideTheProduct = []string{"internal/deps", "internal/testenv"}
+// outsideTheProduct are parts that do not end up in the binary. Like tests, and like folders whose name begins or
+// ends with "test", they may import what they need and read the clock, and nothing in the binary may import them.
+var outsideTheProduct = []string{"bench", "internal/deps", "internal/testenv"}
 
 // source is one Go file that is not a test.
 type source struct {
@@ -96,7 +97,7 @@ func TestImportsPointInward(t *testing.T) {
 func TestTheClockIsReadInOnePlace(t *testing.T) {
 	var places []string
 	for _, s := range sources(t) {
-		if isIn(s.folder, outsideTheProduct) {
+		if servesTests(s.folder) {
 			continue
 		}
 		for _, line := range s.clockReadings {
@@ -124,7 +125,8 @@ func TestAnArrowThatPointsOutwardIsFound(t *testing.T) {
 		{"internal/store", module + "/internal/shared", "may not import"},
 		{"internal/httpapi", module + "/internal/app", "may not import"},
 		{"cmd/keywright", module + "/internal/store", "may not import"},
-		{"internal/app", module + "/internal/testenv", "may not import"},
+		{"internal/app", module + "/internal/testenv", "serves tests"},
+		{"internal/store", module + "/internal/store/storetest", "serves tests"},
 		{"internal/manage", "github.com/uptrace/bun/dialect/pgdialect", "only internal/store"},
 		{"internal/live", "github.com/redis/go-redis/v9", "only internal/shared"},
 		{"internal/somethingnew", "fmt", "has no line"},
@@ -135,12 +137,13 @@ func TestAnArrowThatPointsOutwardIsFound(t *testing.T) {
 		}
 	}
 	for from, to := range map[string]string{
-		"graph":                   module + "/graph/internal/gen",
-		"graph/internal/gen":      "github.com/99designs/gqlgen/graphql",
-		"internal/app":            module + "/internal/store",
-		"internal/lifecycle":      "net/url",
-		"internal/store/postgres": "github.com/uptrace/bun",
-		"cmd/keywright":           module + "/internal/app",
+		"graph":                    module + "/graph/internal/gen",
+		"graph/internal/gen":       "github.com/99designs/gqlgen/graphql",
+		"internal/app":             module + "/internal/store",
+		"internal/lifecycle":       "net/url",
+		"internal/store/storetest": module + "/internal/testenv",
+		"internal/store/postgres":  "github.com/uptrace/bun",
+		"cmd/keywright":            module + "/internal/app",
 	} {
 		if found := complaints([]source{{folder: from, imports: []string{to}}}); len(found) > 0 {
 			t.Errorf("%s → %s: complaints %q, want none", from, to, found)
@@ -155,6 +158,9 @@ func complaints(sources []source) []string {
 		part, ok := partOf(s.folder)
 		if !ok {
 			found = append(found, fmt.Sprintf("%s has no line in mayImport: decide where it stands", s.folder))
+			continue
+		}
+		if servesTests(s.folder) {
 			continue
 		}
 		for _, imported := range s.imports {
@@ -173,9 +179,6 @@ func complain(name, part, imported string) string {
 	if isIn(part, onlyStandardLibrary) && !isStandard(imported) {
 		return fmt.Sprintf("%s imports %s: it keeps to the standard library", name, imported)
 	}
-	if isIn(part, outsideTheProduct) {
-		return ""
-	}
 	for library, users := range onlyUsers {
 		if isUnder(imported, library) && !isIn(part, users) {
 			return fmt.Sprintf("%s imports %s: only %s may", name, imported, strings.Join(users, " and "))
@@ -185,12 +188,11 @@ func complain(name, part, imported string) string {
 }
 
 func complainAboutOwn(name, part, imported string) string {
-	target, _ := partOf(imported)
-	if target == part {
-		return ""
+	if servesTests(imported) {
+		return fmt.Sprintf("%s may not import %s: it serves tests", name, imported)
 	}
-	// "Everything" still leaves out what only tests use.
-	if isIn(target, outsideTheProduct) || !allows(mayImport[part], target) {
+	target, _ := partOf(imported)
+	if target != part && !allows(mayImport[part], target) {
 		return fmt.Sprintf("%s may not import %s: arrows point inward", name, imported)
 	}
 	return ""
@@ -216,6 +218,12 @@ func isIn(name string, parts []string) bool {
 
 func isUnder(name, dir string) bool {
 	return name == dir || strings.HasPrefix(name, dir+"/")
+}
+
+func servesTests(folder string) bool {
+	return isIn(folder, outsideTheProduct) || slices.ContainsFunc(strings.Split(folder, "/"), func(element string) bool {
+		return strings.HasPrefix(element, "test") || strings.HasSuffix(element, "test")
+	})
 }
 
 // isStandard: the standard library's paths have no dot in their first element.
