@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Move is a step of a key set or a key from one status to another.
+// Move is a step of an object from one status to another.
 type Move string
 
-// Moves of key sets and keys.
+// Moves of whatever has a status.
 const (
 	MoveActivate   Move = "ACTIVATE"
 	MoveSuspend    Move = "SUSPEND"
@@ -21,6 +21,9 @@ const (
 	MoveExpire     Move = "EXPIRE"
 	MoveCancel     Move = "CANCEL"
 	MoveDelete     Move = "DELETE"
+	MovePublish    Move = "PUBLISH"
+	MoveDeprecate  Move = "DEPRECATE"
+	MoveDeactivate Move = "DEACTIVATE"
 )
 
 // LegalMove is one line of a table of moves. An empty To means that the object is gone.
@@ -330,6 +333,7 @@ func (s KeySetState) illegal(move Move, now time.Time) *Refusal {
 var movePast = map[Move]string{
 	MoveActivate: "activated", MoveSuspend: "suspended", MoveReactivate: "reactivated", MoveRegenerate: "regenerated",
 	MoveRetire: "retired", MoveRevoke: "revoked", MoveReject: "rejected", MoveExpire: "expired", MoveDelete: "deleted", MoveCancel: "canceled",
+	MovePublish: "published", MoveDeprecate: "deprecated", MoveDeactivate: "deactivated",
 }
 
 func (k Key) revoked(reason RevocationReason, now time.Time) Key {
