@@ -65,3 +65,8 @@ require (
 )
 
 tool github.com/99designs/gqlgen
+
+ignore (
+	./test/conformance/node_modules
+	./web/ide/node_modules
+)

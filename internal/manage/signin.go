@@ -1,0 +1,93 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/keywright/keywright/internal/access"
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/secret"
+)
+
+// ErrUnauthenticated says that a bearer credential stands for nobody who may sign in. Why is
+// not told apart: unknown, revoked, expired and deactivated all look alike.
+var ErrUnauthenticated = errors.New("the bearer credential is not accepted")
+
+// principalTTL is how long a caller's authority is believed before it is read again. Together
+// with one read it stays below the second within which removed authority must end.
+const principalTTL = 500 * time.Millisecond
+
+// Authenticator turns bearer credentials into callers.
+type Authenticator struct {
+	store   Store
+	keyring *secret.Keyring
+	now     func() time.Time
+	recent  *lru.Cache[[32]byte, recentPrincipal]
+}
+
+type recentPrincipal struct {
+	principal access.Principal
+	readAt    time.Time
+}
+
+// NewAuthenticator returns an authenticator that remembers up to 4,096 callers for a moment.
+func NewAuthenticator(store Store, keyring *secret.Keyring, now func() time.Time) *Authenticator {
+	recent, err := lru.New[[32]byte, recentPrincipal](4096)
+	if err != nil {
+		panic(err) // the size is a constant above zero
+	}
+	return &Authenticator{store: store, keyring: keyring, now: now, recent: recent}
+}
+
+// Authenticate returns the caller that a bearer credential stands for, ErrUnauthenticated if
+// there is none, or another error when that could not be found out.
+func (a *Authenticator) Authenticate(ctx context.Context, bearer string) (access.Principal, error) {
+	credential, err := secret.Parse(bearer)
+	if err != nil {
+		return access.Principal{}, ErrUnauthenticated
+	}
+	now := a.now()
+	for _, d := range a.keyring.Digests(credential) {
+		if known, ok := a.recent.Get(d.Digest); ok && now.Sub(known.readAt) < principalTTL && !now.Before(known.readAt) {
+			return known.principal, stillValid(known.principal, now)
+		}
+	}
+	for _, d := range a.keyring.Digests(credential) {
+		signIn, err := a.store.SignIn(ctx, d.Digest[:])
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return access.Principal{}, fmt.Errorf("find sign-in key: %w", err)
+		}
+		if signIn.Key.RevokedAt != nil || signIn.User.Status != lifecycle.UserActive {
+			return access.Principal{}, ErrUnauthenticated
+		}
+		p := principalOf(signIn)
+		a.recent.Add(d.Digest, recentPrincipal{principal: p, readAt: now})
+		return p, stillValid(p, now)
+	}
+	return access.Principal{}, ErrUnauthenticated
+}
+
+func stillValid(p access.Principal, now time.Time) error {
+	if p.ExpiresAt != nil && !now.Before(*p.ExpiresAt) {
+		return ErrUnauthenticated
+	}
+	return nil
+}
+
+func principalOf(s SignIn) access.Principal {
+	p := access.Principal{
+		TenantID: s.Tenant.ID, TenantStatus: s.Tenant.Status, UserID: s.User.ID, DisplayName: s.User.DisplayName,
+		SignInKeyID: s.Key.ID, ExpiresAt: s.Key.ExpiresAt, Permissions: map[lifecycle.Permission]bool{},
+	}
+	for _, permission := range s.Permissions {
+		p.Permissions[permission] = true
+	}
+	return p
+}
