@@ -18,6 +18,19 @@ type Principal struct {
 	SignInKeyID  lifecycle.SignInKeyID
 	Permissions  map[lifecycle.Permission]bool
 	ExpiresAt    *time.Time // when the credential ends; null: until it is revoked
+	Component    string     // part of the server that acts by itself; empty: a user acts
+}
+
+// System is a part of the server that acts by itself in a tenant, with every permission.
+func System(tenant lifecycle.TenantID, component string) Principal {
+	p := Principal{
+		TenantID: tenant, TenantStatus: lifecycle.TenantActive, DisplayName: "Keywright " + component,
+		Component: component, Permissions: map[lifecycle.Permission]bool{},
+	}
+	for _, permission := range lifecycle.AllPermission() {
+		p.Permissions[permission] = true
+	}
+	return p
 }
 
 // Holds reports whether the caller has the permission. Nobody has one that was not granted.
@@ -36,5 +49,8 @@ func (p Principal) Require(permission lifecycle.Permission) error {
 
 // Actor is how the log names the caller.
 func (p Principal) Actor() lifecycle.ActorRef {
+	if p.Component != "" {
+		return lifecycle.ActorRef{Kind: lifecycle.ActorSystem, ID: p.Component, Name: p.DisplayName}
+	}
 	return lifecycle.ActorRef{Kind: lifecycle.ActorUser, ID: string(p.UserID), Name: p.DisplayName}
 }
