@@ -1,0 +1,68 @@
+// Package projection fits the shared state to those who use it: the follower of the log, which writes what changes
+// outdate, and the validators, which read and fill facts. They state what they need in words of their own, because
+// edges do not import each other.
+package projection
+
+import (
+	"context"
+	"time"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/live"
+	"github.com/keywright/keywright/internal/shared"
+	"github.com/keywright/keywright/internal/validate"
+)
+
+// ForFollower is the shared state as a live.State.
+type ForFollower struct{ State shared.State }
+
+var _ live.State = ForFollower{}
+
+// Epoch implements live.State.
+func (p ForFollower) Epoch(ctx context.Context) (string, int64, error) {
+	epoch, watermark, err := p.State.Epoch(ctx)
+	return string(epoch), watermark, err
+}
+
+// Begin implements live.State.
+func (p ForFollower) Begin(ctx context.Context, epoch string, position int64) (bool, error) {
+	return p.State.Begin(ctx, shared.Epoch(epoch), position)
+}
+
+// Advance implements live.State.
+func (p ForFollower) Advance(ctx context.Context, epoch string, from, to int64, changes []live.Change) (bool, error) {
+	outdated := make([]shared.Change, len(changes))
+	for i, c := range changes {
+		outdated[i] = shared.Change{Tenant: string(c.TenantID), Position: c.Position, Digests: c.Digests, WholeTenant: c.WholeTenant}
+	}
+	return p.State.Advance(ctx, shared.Epoch(epoch), from, to, outdated...)
+}
+
+// Announce implements live.State.
+func (p ForFollower) Announce(ctx context.Context, position int64) error {
+	return p.State.Announce(ctx, position)
+}
+
+// Announcements implements live.State.
+func (p ForFollower) Announcements(ctx context.Context) <-chan int64 {
+	return p.State.Announcements(ctx)
+}
+
+// ForValidators is the shared state as validate.Entries.
+type ForValidators struct{ State shared.State }
+
+var _ validate.Entries = ForValidators{}
+
+// Lookup implements validate.Entries.
+func (p ForValidators) Lookup(ctx context.Context, tenant lifecycle.TenantID, digest [32]byte) (validate.Answer, error) {
+	a, err := p.State.Lookup(ctx, string(tenant), digest)
+	return validate.Answer{
+		HasFacts: a.Kind == shared.Facts, Facts: a.Facts, Version: a.Version,
+		TenantTombstone: a.TenantTombstone, Watermark: a.Watermark, Epoch: string(a.Epoch),
+	}, err
+}
+
+// Fill implements validate.Entries.
+func (p ForValidators) Fill(ctx context.Context, tenant lifecycle.TenantID, digest [32]byte, epoch string, version int64, facts []byte, ttl time.Duration) (bool, error) {
+	return p.State.Fill(ctx, string(tenant), digest, shared.Epoch(epoch), version, facts, ttl)
+}

@@ -1,0 +1,32 @@
+// Package live brings the event log to the nodes and from there to subscribers, without gaps.
+//
+//	log ──▶ Follower, one per node ──▶ projection (what is cached of changed keys is outdated)
+//	            │                           then
+//	            └──▶ ring of recent events ◀── Subscription.Next, one per reader
+//	                        log ◀────────────────┘ when the reader is behind the ring
+//
+// The log in the database is the truth and numbers its events without gaps, in commit order. Everything that wakes
+// the follower (a local commit, another node's announcement, the poll) is a hint: each may be lost, because each only
+// makes it ask the log what came after the last event it has.
+//
+// Readers pull. A waking is the closing of one channel, whoever waits for it; there is no queue per reader, so a slow
+// one costs the others nothing and loses nothing: what the ring no longer holds it reads from the log. What makes that
+// right is the tenant's sequence: a reader accepts only the event that follows the one it had, wherever it comes from.
+//
+// # What the follower proves to validators
+//
+// [Follower.Known] gives the highest position known to be committed, and when the newest question was sent to the
+// database whose answer said so. Nothing that was committed before that question is later than the position. A
+// validator that has projected facts with a watermark at or above the position therefore knows everything that had
+// been committed when the question was sent, and nothing about what came after: its answer is as old as the question.
+//
+// The projection is tried before readers are woken, so that who sees a key set suspended finds it refused. When it
+// fails, readers are not made to wait for it: validators see a watermark below the known position and ask the database.
+// The projection is retried with a backoff, from the position it had reached, and skips nothing.
+//
+// # What is left for later
+//
+// The near cache in the process of a validator, a log of which an old part was removed (the GAP is there, the removal
+// is not), and a projection that heals itself after the database was restored to an earlier state: until somebody
+// empties the shared state, the follower then proves nothing and validators ask the database.
+package live

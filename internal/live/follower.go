@@ -1,0 +1,389 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+)
+
+// Log is the event log as the follower and its readers need it; manage.Store says what the methods promise.
+type Log interface {
+	LogPosition(ctx context.Context) (int64, error)
+	LogSequence(ctx context.Context, tenant lifecycle.TenantID) (int64, error)
+	LogAfter(ctx context.Context, position int64, limit int) ([]lifecycle.Event, error)
+	LogOf(ctx context.Context, tenant lifecycle.TenantID, after int64, limit int) ([]lifecycle.Event, error)
+	DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error)
+}
+
+// Config is what a Follower works with. Durations of zero mean the default.
+type Config struct {
+	Log   Log
+	State State
+	// Now is the clock; Elapsed is a clock that only moves forward, at the pace of time, from any beginning. The
+	// validators must use the same Elapsed.
+	Now     func() time.Time
+	Elapsed func() time.Duration
+	Logger  *slog.Logger // nil: silent
+
+	Poll       time.Duration // how often the log is asked without a hint; 250 ms
+	Ring       int           // how many recent events are kept in memory; 8,192
+	Checkpoint time.Duration // how often an idle reader hears something; 15 s
+	Authority  time.Duration // how long a reader's confirmed authority counts; 500 ms
+	Patience   time.Duration // how long readers wait for a log that cannot be read; 10 s
+}
+
+const (
+	readTimeout    = 2 * time.Second
+	projectTimeout = 500 * time.Millisecond
+	keepAlive      = time.Second
+	firstBackoff   = 100 * time.Millisecond
+	lastBackoff    = 2 * time.Second
+)
+
+var (
+	// ErrStopped says that the follower has ended.
+	ErrStopped = errors.New("the event feed has stopped")
+	// ErrProjectionBehind says that a position has not been projected and will not be at once, because the shared
+	// state does not work. The change is in effect all the same: validators of this node ask the database, those of
+	// other nodes within their lease.
+	ErrProjectionBehind = errors.New("the projection is behind")
+)
+
+// Follower reads the log of all tenants as it grows, has it projected, and wakes subscriptions. There is one per
+// node. [Follower.Run] is its only goroutine; all other methods may be called from any.
+type Follower struct {
+	Config
+	doorbell  chan struct{}
+	projector projector
+
+	known   atomic.Int64 // highest position known to be committed
+	local   atomic.Int64 // highest position that this node has committed
+	proof   atomic.Pointer[proof]
+	counts  counts
+	readers atomic.Int64
+	retry   retry
+
+	mu      sync.RWMutex // guards what follows; only Run writes, so Run reads without it
+	ring    ring
+	state   progress
+	grown   chan struct{} // closed, and replaced, when there is something new for readers
+	settled chan struct{} // closed, and replaced, when an attempt to project has changed something
+}
+
+// proof says that nothing beyond the known position had been committed when the question was sent.
+type proof struct{ asked time.Duration }
+
+// progress is how far the follower is.
+type progress struct {
+	isStarted    bool
+	isEnded      bool
+	life         int           // grows when the log turns out to be another one
+	readAt       time.Duration // when it last read the log successfully
+	projected    int64
+	isProjecting bool // whether the last attempt to project succeeded
+}
+
+// retry belongs to Run alone: when the projection is tried again, and what others have been told.
+type retry struct {
+	at, backoff, aliveAt time.Duration
+	announced            int64
+	isLogFailing         bool
+}
+
+// NewFollower returns a follower that has not started.
+func NewFollower(c Config) *Follower {
+	c.Poll = orDefault(c.Poll, 250*time.Millisecond)
+	c.Ring = orDefault(c.Ring, 8192)
+	c.Checkpoint = orDefault(c.Checkpoint, 15*time.Second)
+	c.Authority = orDefault(c.Authority, 500*time.Millisecond)
+	c.Patience = orDefault(c.Patience, 10*time.Second)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Follower{
+		Config: c, doorbell: make(chan struct{}, 1), grown: make(chan struct{}), settled: make(chan struct{}),
+		projector: projector{log: c.Log, state: c.State, at: NoPosition},
+		ring:      ring{entries: make([]entry, c.Ring)},
+		state:     progress{isProjecting: true, readAt: c.Elapsed()},
+	}
+}
+
+func orDefault[T int | time.Duration](value, standard T) T {
+	if value <= 0 {
+		return standard
+	}
+	return value
+}
+
+// Run follows the log until ctx ends; then it ends all subscriptions and returns nil. It is called once.
+func (f *Follower) Run(ctx context.Context) error {
+	defer f.change(func() { f.state.isEnded = true }, &f.grown, &f.settled)
+	announcements := f.State.Announcements(ctx)
+	poll := time.NewTicker(f.Poll)
+	defer poll.Stop()
+	for ctx.Err() == nil {
+		f.look(ctx)
+		select {
+		case <-ctx.Done():
+		case <-f.doorbell:
+		case _, open := <-announcements:
+			if !open {
+				announcements = nil
+			}
+		case <-poll.C:
+		}
+	}
+	return nil
+}
+
+// Committed tells the follower that this node has committed up to the position. It never waits.
+func (f *Follower) Committed(position int64) {
+	f.learn(position)
+	raise(&f.local, position)
+	select {
+	case f.doorbell <- struct{}{}:
+	default:
+	}
+}
+
+// CatchUp is Committed, and waits until everything up to the position has been projected. From its beginning on this
+// node answers no question from a state that is behind the position; when it returns nil, neither does any other node.
+// The error is [ErrProjectionBehind] at once when the shared state does not work, [ErrStopped], or that of ctx.
+func (f *Follower) CatchUp(ctx context.Context, position int64) error {
+	f.Committed(position)
+	for {
+		f.mu.RLock()
+		state, settled := f.state, f.settled
+		f.mu.RUnlock()
+		switch {
+		case state.isStarted && state.projected >= position:
+			return nil
+		case state.isEnded:
+			return ErrStopped
+		case !state.isProjecting:
+			return ErrProjectionBehind
+		}
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the projection of %d: %w", position, ctx.Err())
+		}
+	}
+}
+
+// Known returns the highest position known to be committed. Where proven is true, everything that had been committed
+// at asked (by Elapsed) lies at or below it; how long that counts is for the caller to say.
+func (f *Follower) Known() (position int64, asked time.Duration, proven bool) {
+	// The proof is read first: the position can then only be higher than the proven one.
+	p := f.proof.Load()
+	position = f.known.Load()
+	if p == nil {
+		return position, 0, false
+	}
+	return position, p.asked, true
+}
+
+// look reads the log to its end, batch by batch.
+func (f *Follower) look(ctx context.Context) {
+	for ctx.Err() == nil {
+		isMore, err := f.step(ctx)
+		f.noteLog(ctx, err)
+		if err != nil || !isMore {
+			return
+		}
+	}
+}
+
+// step asks for the newest position and takes one batch.
+func (f *Follower) step(ctx context.Context) (isMore bool, err error) {
+	asked := f.Elapsed()
+	newest, err := f.ask(ctx)
+	if err != nil {
+		return false, err
+	}
+	f.begin(newest)
+	f.learn(newest)
+	var events []lifecycle.Event
+	if f.ring.head < newest {
+		if events, err = f.readOn(ctx); err != nil {
+			return false, err
+		}
+	}
+	f.project(ctx, events)
+	f.prove(asked)
+	f.deliver(events)
+	f.announce(ctx)
+	return f.ring.head < newest, nil
+}
+
+func (f *Follower) ask(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	newest, err := f.Log.LogPosition(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the newest position: %w", err)
+	}
+	return newest, nil
+}
+
+func (f *Follower) readOn(ctx context.Context) ([]lifecycle.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	events, err := readAfter(ctx, f.Log, f.ring.head)
+	if err != nil {
+		return nil, err
+	}
+	f.learn(events[len(events)-1].Position)
+	return events, nil
+}
+
+// begin starts at the newest position: what is older, readers get from the log. It starts anew when the log has lost
+// events that were read from it, as after a restore: cursors and projected facts may then be of a history that never
+// happened, so readers are sent away and nothing is proven until the projection has been joined again.
+func (f *Follower) begin(newest int64) {
+	isOther := f.state.isStarted && newest < f.ring.head
+	if f.state.isStarted && !isOther {
+		return
+	}
+	if isOther {
+		f.Logger.Error("the log has lost events: was the database restored?", "read", f.ring.head, "newest", newest)
+		f.counts.regressions.Add(1)
+		f.proof.Store(nil)
+		f.known.Store(newest)
+		f.projector.epoch, f.projector.at = "", NoPosition
+	}
+	f.change(func() {
+		f.ring.restart(newest)
+		f.state.isStarted, f.state.projected = true, NoPosition
+		if isOther {
+			f.state.life++
+		}
+	}, &f.grown)
+}
+
+// deliver hands the events to readers, and says that the log has been read up to here.
+func (f *Follower) deliver(events []lifecycle.Event) {
+	var wake []*chan struct{}
+	if len(events) > 0 {
+		wake = append(wake, &f.grown)
+	}
+	f.change(func() {
+		for i := range events {
+			f.ring.add(&events[i])
+		}
+		f.state.readAt = f.Elapsed()
+	}, wake...)
+	f.counts.events.Add(int64(len(events)))
+}
+
+// prove renews what validators rely on, unless the shared state cannot be the one of this log: as long as the
+// projector has not joined it, nobody knows what its watermark is worth.
+func (f *Follower) prove(asked time.Duration) {
+	if f.projector.at == NoPosition {
+		return
+	}
+	f.proof.Store(&proof{asked})
+}
+
+func (f *Follower) learn(position int64) { raise(&f.known, position) }
+
+func raise(to *atomic.Int64, position int64) {
+	for {
+		old := to.Load()
+		if position <= old || to.CompareAndSwap(old, position) {
+			return
+		}
+	}
+}
+
+// project has the events projected, and whatever an earlier attempt left behind. Without events it only makes sure
+// that the state still remembers.
+func (f *Follower) project(ctx context.Context, events []lifecycle.Event) {
+	now, to := f.Elapsed(), f.ring.head
+	if len(events) > 0 {
+		to = events[len(events)-1].Position
+	}
+	isDue := f.projector.at < to || now >= f.retry.aliveAt
+	if !isDue || now < f.retry.at {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, projectTimeout)
+	defer cancel()
+	err := f.projector.reach(ctx, to, events)
+	if err == nil {
+		f.retry.backoff, f.retry.at, f.retry.aliveAt = 0, 0, now+keepAlive
+	} else {
+		f.retry.backoff = min(max(2*f.retry.backoff, firstBackoff), lastBackoff)
+		f.retry.at = f.Elapsed() + f.retry.backoff
+	}
+	f.noteProjection(err)
+}
+
+func (f *Follower) noteProjection(err error) {
+	if err != nil {
+		f.counts.projectionFailures.Add(1)
+	}
+	if errors.Is(err, errStateAhead) {
+		f.projector.epoch, f.projector.at = "", NoPosition
+		f.proof.Store(nil)
+	}
+	was, at := f.state, f.projector.at
+	if was.isProjecting == (err == nil) && was.projected == at {
+		return
+	}
+	f.change(func() { f.state.isProjecting, f.state.projected = err == nil, at }, &f.settled)
+	switch {
+	case err != nil && was.isProjecting:
+		f.Logger.Warn("the projection fails; validators ask the database", "error", err)
+	case err == nil && !was.isProjecting:
+		f.Logger.Info("the projection works again", "position", at)
+	}
+}
+
+func (f *Follower) noteLog(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		f.counts.logFailures.Add(1)
+	}
+	switch {
+	case err != nil && !f.retry.isLogFailing:
+		f.Logger.Error("the log cannot be read", "error", err)
+	case err == nil && f.retry.isLogFailing:
+		f.Logger.Info("the log can be read again")
+	}
+	f.retry.isLogFailing = err != nil
+}
+
+// announce wakes other nodes for what this one has committed. It comes last: a shared state that hangs must not hold up
+// what this node's readers get. A hint that gets lost is replaced by the other nodes' polls.
+func (f *Follower) announce(ctx context.Context) {
+	position := min(f.local.Load(), f.ring.head)
+	if !f.state.isProjecting || position <= f.retry.announced {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, projectTimeout)
+	defer cancel()
+	if err := f.State.Announce(ctx, position); err != nil {
+		f.counts.projectionFailures.Add(1)
+	}
+	f.retry.announced = position
+}
+
+// change is the only way to write what the lock guards. It wakes whoever waits on the channels.
+func (f *Follower) change(write func(), wake ...*chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	write()
+	for _, channel := range wake {
+		close(*channel)
+		*channel = make(chan struct{})
+	}
+}

@@ -1,0 +1,232 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+)
+
+// NoPosition is the watermark of a state that nobody has begun.
+const NoPosition int64 = -1
+
+const (
+	batchSize = 500
+	// wholeTenantFrom is how many keys of one tenant are outdated one by one, at most.
+	wholeTenantFrom = 2000
+	lives           = 4 // how often one attempt begins anew when the state loses its memory meanwhile
+)
+
+// State is the shared state as the follower uses it: it keeps what is cached of keys no longer than it is true, and
+// carries hints to other nodes. Package shared tells the protocol; epochs are opaque.
+type State interface {
+	// Epoch names the present life of the state, and the watermark or [NoPosition].
+	Epoch(ctx context.Context) (epoch string, watermark int64, err error)
+	// Begin sets the first watermark of a life; false: somebody else did.
+	Begin(ctx context.Context, epoch string, position int64) (begun bool, err error)
+	// Advance outdates what the changes say and raises the watermark, in one step; false: begin again at Epoch.
+	Advance(ctx context.Context, epoch string, from, to int64, changes []Change) (advanced bool, err error)
+	// Announce tells other nodes that the log has grown. It may get lost.
+	Announce(ctx context.Context, position int64) error
+	// Announcements are those of other nodes; closed when ctx ends.
+	Announcements(ctx context.Context) <-chan int64
+}
+
+// Change is what events of one tenant outdate: everything cached of these keys, or of the whole tenant, that is older
+// than the position.
+type Change struct {
+	TenantID    lifecycle.TenantID
+	Position    int64
+	Digests     [][32]byte
+	WholeTenant bool
+}
+
+// errStateAhead says that the state has projected events that the log does not hold: the database was restored to an
+// earlier state, or the state is that of another installation. Nothing in it may be believed.
+var errStateAhead = errors.New("the shared state knows events that the log does not hold: empty the shared state")
+
+// projector brings the state up to the log. It belongs to the follower's goroutine.
+type projector struct {
+	log   Log
+	state State
+	epoch string // of the life it has joined; empty: none
+	at    int64  // the state's watermark, as far as it knows
+}
+
+// reach projects everything up to the position, or says by an error how far it is: at. Events that the caller has read
+// anyway may be passed; what is missing before them is read. Repeating it does no harm.
+func (p *projector) reach(ctx context.Context, to int64, fresh []lifecycle.Event) error {
+	for range lives {
+		if p.epoch == "" {
+			if err := p.join(ctx); err != nil {
+				return err
+			}
+		}
+		advanced, err := p.advance(ctx, to, fresh)
+		if err != nil {
+			return err
+		}
+		if advanced {
+			return nil
+		}
+		p.epoch = "" // the state has lost what was projected
+	}
+	return errors.New("the shared state keeps losing its memory")
+}
+
+func (p *projector) join(ctx context.Context) error {
+	for range lives {
+		epoch, watermark, err := p.state.Epoch(ctx)
+		if err != nil {
+			return fmt.Errorf("join projection: %w", err)
+		}
+		newest, err := p.log.LogPosition(ctx) // after the watermark was read, so it cannot be lower in health
+		if err != nil {
+			return fmt.Errorf("join projection: %w", err)
+		}
+		switch {
+		case watermark > newest:
+			return errStateAhead
+		case watermark != NoPosition:
+			p.epoch, p.at = epoch, watermark
+			return nil
+		}
+		if _, err := p.state.Begin(ctx, epoch, newest); err != nil {
+			return fmt.Errorf("join projection: %w", err)
+		}
+	}
+	return errors.New("join projection: others keep beginning it")
+}
+
+// advance also runs when there is nothing to project: that keeps the state alive and finds out that it is not.
+func (p *projector) advance(ctx context.Context, to int64, fresh []lifecycle.Event) (bool, error) {
+	if p.at >= to {
+		return p.advanceTo(ctx, p.at, nil)
+	}
+	for p.at < to {
+		events, err := p.after(ctx, fresh)
+		if err != nil {
+			return false, err
+		}
+		changes, err := p.changes(ctx, events)
+		if err != nil {
+			return false, err
+		}
+		if advanced, err := p.advanceTo(ctx, events[len(events)-1].Position, changes); err != nil || !advanced {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (p *projector) advanceTo(ctx context.Context, to int64, changes []Change) (bool, error) {
+	advanced, err := p.state.Advance(ctx, p.epoch, p.at, to, changes)
+	if err != nil {
+		return false, fmt.Errorf("project: %w", err)
+	}
+	if advanced {
+		p.at = to
+	}
+	return advanced, nil
+}
+
+// after returns the events that follow what is projected; there is at least one.
+func (p *projector) after(ctx context.Context, fresh []lifecycle.Event) ([]lifecycle.Event, error) {
+	if len(fresh) > 0 && fresh[0].Position <= p.at+1 && fresh[len(fresh)-1].Position > p.at {
+		return fresh[p.at+1-fresh[0].Position:], nil
+	}
+	return readAfter(ctx, p.log, p.at)
+}
+
+// readAfter reads the events behind a position of which it is known that there are some. A hole is an error: nothing
+// is ever passed over.
+func readAfter(ctx context.Context, log Log, position int64) ([]lifecycle.Event, error) {
+	events, err := log.LogAfter(ctx, position, batchSize)
+	if err != nil {
+		return nil, fmt.Errorf("read the log after %d: %w", position, err)
+	}
+	if len(events) == 0 {
+		return nil, fmt.Errorf("read the log after %d: nothing there", position)
+	}
+	for i, e := range events {
+		if e.Position != position+1+int64(i) {
+			return nil, fmt.Errorf("read the log after %d: position %d follows where %d should", position, e.Position, position+1+int64(i))
+		}
+	}
+	return events, nil
+}
+
+// changes says what the events outdate.
+func (p *projector) changes(ctx context.Context, events []lifecycle.Event) ([]Change, error) {
+	perTenant := map[lifecycle.TenantID]*Change{}
+	var below []lifecycle.Event
+	for _, e := range events {
+		t := touchOf(e)
+		if t == touchesNothing {
+			continue
+		}
+		c := perTenant[e.TenantID]
+		if c == nil {
+			c = &Change{TenantID: e.TenantID}
+			perTenant[e.TenantID] = c
+		}
+		c.Position = e.Position // the tenant's last one stands for all: it outdates more, never less
+		if t == touchesTenant {
+			c.WholeTenant = true
+		} else {
+			below = append(below, e)
+		}
+	}
+	if err := p.addDigests(ctx, perTenant, below, events[len(events)-1].Position); err != nil {
+		return nil, err
+	}
+	changes := make([]Change, 0, len(perTenant))
+	for _, c := range perTenant {
+		if c.WholeTenant = c.WholeTenant || len(c.Digests) > wholeTenantFrom; c.WholeTenant {
+			c.Digests = nil
+		}
+		changes = append(changes, *c)
+	}
+	return changes, nil
+}
+
+// addDigests looks up the keys below the events. Keys that a later event has deleted are not found any more, although
+// the earlier event still has to outdate them before the watermark passes it. So the log is read on after the look-up:
+// whatever was deleted before it has its event there.
+func (p *projector) addDigests(ctx context.Context, perTenant map[lifecycle.TenantID]*Change, below []lifecycle.Event, last int64) error {
+	if len(below) == 0 {
+		return nil
+	}
+	digests, err := p.log.DigestsBelow(ctx, below)
+	if err != nil {
+		return fmt.Errorf("find changed keys: %w", err)
+	}
+	later, err := p.log.LogAfter(ctx, last, batchSize)
+	if err != nil {
+		return fmt.Errorf("find deleted keys: %w", err)
+	}
+	for _, e := range later {
+		if c := perTenant[e.TenantID]; c != nil && deletions[e.Type] {
+			c.WholeTenant = true
+		}
+	}
+	isMoreToCome := len(later) >= batchSize
+	for _, e := range below {
+		c := perTenant[e.TenantID]
+		c.WholeTenant = c.WholeTenant || isMoreToCome
+	}
+	for tenant, list := range digests {
+		c := perTenant[tenant]
+		if c == nil {
+			return errors.New("find changed keys: keys of another tenant were given")
+		}
+		for _, digest := range list {
+			if len(digest) != 32 {
+				return fmt.Errorf("find changed keys: a digest of %d bytes", len(digest))
+			}
+			c.Digests = append(c.Digests, [32]byte(digest))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package live
+
+import "github.com/keywright/keywright/internal/lifecycle"
+
+// touch says how far an event reaches into the facts that verdicts are made of.
+type touch uint8
+
+const (
+	touchesNothing touch = iota
+	touchesBelow         // the keys of its key set, else of its application
+	touchesTenant        // every key of its tenant
+)
+
+// touches decides what is outdated by an event. Two rules beyond the obvious: whatever is deleted touches the
+// whole tenant, because the rows that led from it to its keys are gone when the event is read; and so does whatever
+// may touch keys of several applications. A tenant too many costs reads of the database, a key too few lets a
+// refused one pass.
+var touches = map[lifecycle.EventType]touch{
+	lifecycle.EventAPICreated:                 touchesNothing,
+	lifecycle.EventAPIDeleted:                 touchesTenant,
+	lifecycle.EventAPIDeprecated:              touchesTenant,
+	lifecycle.EventAPIPublished:               touchesTenant,
+	lifecycle.EventAPIRetired:                 touchesTenant,
+	lifecycle.EventAPISubscriptionCanceled:    touchesBelow,
+	lifecycle.EventAPISubscriptionCreated:     touchesBelow,
+	lifecycle.EventAPISubscriptionReactivated: touchesBelow,
+	lifecycle.EventAPISubscriptionSuspended:   touchesBelow,
+	lifecycle.EventAPIUpdated:                 touchesTenant,
+	lifecycle.EventApplicationCreated:         touchesNothing,
+	lifecycle.EventApplicationDeleted:         touchesTenant,
+	lifecycle.EventApplicationReactivated:     touchesBelow,
+	lifecycle.EventApplicationSuspended:       touchesBelow,
+	lifecycle.EventApplicationUpdated:         touchesBelow,
+	lifecycle.EventCredentialsRetrievalDenied: touchesNothing,
+	lifecycle.EventCredentialsRetrieved:       touchesNothing,
+	lifecycle.EventDefaultKeySetSet:           touchesNothing,
+	lifecycle.EventEnvironmentCreated:         touchesNothing,
+	lifecycle.EventEnvironmentDeleted:         touchesTenant,
+	lifecycle.EventEnvironmentUpdated:         touchesTenant, // its slug is a fact
+	lifecycle.EventGroupCreated:               touchesNothing,
+	lifecycle.EventGroupDeleted:               touchesNothing,
+	lifecycle.EventGroupUpdated:               touchesNothing,
+	lifecycle.EventKeyRevoked:                 touchesBelow,
+	lifecycle.EventKeySetCreated:              touchesNothing, // nobody has cached a key that was unknown
+	lifecycle.EventKeySetDeleted:              touchesTenant,
+	lifecycle.EventKeySetReactivated:          touchesBelow,
+	lifecycle.EventKeySetRegenerated:          touchesBelow,
+	lifecycle.EventKeySetReused:               touchesBelow,
+	lifecycle.EventKeySetRevoked:              touchesBelow,
+	lifecycle.EventKeySetSuspended:            touchesBelow,
+	lifecycle.EventKeySetUpdated:              touchesBelow, // its scopes are facts
+	lifecycle.EventOrganizationCreated:        touchesNothing,
+	lifecycle.EventOrganizationDeleted:        touchesTenant,
+	lifecycle.EventOrganizationUpdated:        touchesNothing,
+	lifecycle.EventPolicyTemplateArchived:     touchesNothing, // key sets hold frozen policies (D22)
+	lifecycle.EventPolicyTemplateCreated:      touchesNothing,
+	lifecycle.EventPolicyTemplateDeleted:      touchesNothing,
+	lifecycle.EventPolicyTemplateUpdated:      touchesNothing,
+	lifecycle.EventRoleAssigned:               touchesNothing,
+	lifecycle.EventRoleCreated:                touchesNothing,
+	lifecycle.EventRoleDeleted:                touchesNothing,
+	lifecycle.EventRoleUnassigned:             touchesNothing,
+	lifecycle.EventRoleUpdated:                touchesNothing,
+	lifecycle.EventSignInKeyIssued:            touchesNothing,
+	lifecycle.EventSignInKeysRevoked:          touchesNothing,
+	lifecycle.EventTenantCreated:              touchesNothing,
+	lifecycle.EventTenantReactivated:          touchesTenant,
+	lifecycle.EventTenantSettingsUpdated:      touchesTenant,
+	lifecycle.EventTenantSuspended:            touchesTenant,
+	lifecycle.EventTenantUpdated:              touchesTenant,
+	lifecycle.EventUserCreated:                touchesNothing,
+	lifecycle.EventUserDeactivated:            touchesNothing,
+	lifecycle.EventUserDeleted:                touchesNothing,
+	lifecycle.EventUserReactivated:            touchesNothing,
+	lifecycle.EventUserUpdated:                touchesNothing,
+}
+
+// deletions are the events after which the keys of an earlier event may not be found any more.
+var deletions = map[lifecycle.EventType]bool{ //exhaustive:ignore the others delete no key
+	lifecycle.EventApplicationDeleted: true,
+	lifecycle.EventKeySetDeleted:      true,
+}
+
+// touchOf treats what it does not know, and an event that names nothing to look below, as touching the tenant.
+func touchOf(e lifecycle.Event) touch {
+	t, known := touches[e.Type]
+	if !known || t == touchesBelow && e.KeySetID == nil && e.ApplicationID == nil {
+		return touchesTenant
+	}
+	return t
+}
