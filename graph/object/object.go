@@ -1,8 +1,16 @@
-// Package object names the graph's interfaces and unions in Go. They are empty interfaces: the
-// concrete types are those of the core, which knows nothing of the graph, and the generated
-// code tells them apart.
+// Package object holds what the graph shows and the core does not know as such: the graph's
+// interfaces and unions, and objects that are put together of several of the core.
 package object
 
+import (
+	"time"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/query"
+)
+
+// Interfaces and unions are empty interfaces: the concrete types are those of the core, which
+// knows nothing of the graph, and the generated code tells them apart.
 type (
 	// Node is an object with a globally unique id.
 	Node interface{}
@@ -18,4 +26,39 @@ type (
 	BulkSubject interface{}
 	// Credentials are the secret values of one key.
 	Credentials interface{}
+)
+
+// TenantSettings are a tenant's settings, with the tenant that they are of.
+type TenantSettings struct {
+	lifecycle.TenantSettings
+	TenantID lifecycle.TenantID
+	Version  int
+}
+
+// SettingsOf returns the settings of a tenant, with the version that they share with it.
+func SettingsOf(t lifecycle.Tenant) *TenantSettings {
+	return &TenantSettings{TenantSettings: t.Settings, TenantID: t.ID, Version: t.Version}
+}
+
+// Validation is a verdict as the graph shows it. The objects that it names are loaded when they
+// are asked for.
+type Validation struct{ lifecycle.Verdict }
+
+// ExpiresAt is when the key ends, by its validity or its overlap, whichever is first. Null:
+// never, or the key is not known.
+func (v Validation) ExpiresAt() *time.Time {
+	if v.Facts == nil {
+		return nil
+	}
+	validity, overlap := v.Facts.ExpiresAt, v.Facts.RetiresAt
+	if validity == nil || overlap != nil && overlap.Before(*validity) {
+		return overlap
+	}
+	return validity
+}
+
+// Pages of items of a bulk operation.
+type (
+	BulkOperationItemConnection = query.Connection[lifecycle.BulkOperationItem]
+	BulkOperationItemEdge       = query.Edge[lifecycle.BulkOperationItem]
 )

@@ -50,8 +50,10 @@ type ResolverRoot interface {
 	Query() QueryResolver
 	RoleAssignment() RoleAssignmentResolver
 	Subscription() SubscriptionResolver
+	Tenant() TenantResolver
 	TenantSettings() TenantSettingsResolver
 	User() UserResolver
+	Validation() ValidationResolver
 }
 
 type DirectiveRoot struct {
@@ -615,6 +617,10 @@ type ComplexityRoot struct {
 		UpdateUser                func(childComplexity int, input UpdateUserInput) int
 	}
 
+	NamedActor struct {
+		DisplayName func(childComplexity int) int
+	}
+
 	NotFoundError struct {
 		Code    func(childComplexity int) int
 		Message func(childComplexity int) int
@@ -1095,7 +1101,7 @@ type AuthenticationRequirementResolver interface {
 	PolicyTemplate(ctx context.Context, obj *lifecycle.AuthenticationRequirement) (*lifecycle.PolicyTemplate, error)
 }
 type BulkOperationResolver interface {
-	Items(ctx context.Context, obj *lifecycle.BulkOperation, after *string, first *int, status *lifecycle.BulkItemStatus) (*BulkOperationItemConnection, error)
+	Items(ctx context.Context, obj *lifecycle.BulkOperation, after *string, first *int, status *lifecycle.BulkItemStatus) (*query.Connection[lifecycle.BulkOperationItem], error)
 	Requester(ctx context.Context, obj *lifecycle.BulkOperation) (object.Actor, error)
 }
 type BulkOperationItemResolver interface {
@@ -1235,7 +1241,7 @@ type QueryResolver interface {
 	Roles(ctx context.Context, after *string, before *string, filter *query.RoleFilter, first *int, last *int, orderBy []query.Order[query.RoleOrderField]) (*query.Connection[lifecycle.Role], error)
 	Tenants(ctx context.Context, after *string, before *string, filter *query.TenantFilter, first *int, last *int, orderBy []query.Order[query.TenantOrderField]) (*query.Connection[lifecycle.Tenant], error)
 	Users(ctx context.Context, after *string, before *string, filter *query.UserFilter, first *int, last *int, orderBy []query.Order[query.UserOrderField], search *string) (*query.Connection[lifecycle.User], error)
-	ValidateCredentials(ctx context.Context, input ValidateCredentialsInput) (*Validation, error)
+	ValidateCredentials(ctx context.Context, input ValidateCredentialsInput) (*object.Validation, error)
 	Viewer(ctx context.Context) (*Viewer, error)
 }
 type RoleAssignmentResolver interface {
@@ -1246,17 +1252,25 @@ type SubscriptionResolver interface {
 	Events(ctx context.Context, after *string, filter *query.EventFilter) (<-chan *EventMessage, error)
 	KeySets(ctx context.Context, after *string, filter *query.KeySetFilter) (<-chan *KeySetChangeMessage, error)
 }
+type TenantResolver interface {
+	Settings(ctx context.Context, obj *lifecycle.Tenant) (*object.TenantSettings, error)
+}
 type TenantSettingsResolver interface {
-	DefaultEnvironment(ctx context.Context, obj *lifecycle.TenantSettings) (*lifecycle.Environment, error)
-	DefaultPolicyTemplate(ctx context.Context, obj *lifecycle.TenantSettings) (*lifecycle.PolicyTemplate, error)
-
-	Version(ctx context.Context, obj *lifecycle.TenantSettings) (int, error)
+	DefaultEnvironment(ctx context.Context, obj *object.TenantSettings) (*lifecycle.Environment, error)
+	DefaultPolicyTemplate(ctx context.Context, obj *object.TenantSettings) (*lifecycle.PolicyTemplate, error)
 }
 type UserResolver interface {
 	Groups(ctx context.Context, obj *lifecycle.User) ([]lifecycle.Group, error)
 
 	Organization(ctx context.Context, obj *lifecycle.User) (*lifecycle.Organization, error)
 	RoleAssignments(ctx context.Context, obj *lifecycle.User) ([]lifecycle.RoleAssignment, error)
+}
+type ValidationResolver interface {
+	Application(ctx context.Context, obj *object.Validation) (*lifecycle.Application, error)
+	AuthorizedApis(ctx context.Context, obj *object.Validation) ([]lifecycle.API, error)
+
+	Key(ctx context.Context, obj *object.Validation) (*lifecycle.Key, error)
+	KeySet(ctx context.Context, obj *object.Validation) (*lifecycle.KeySet, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -3762,6 +3776,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateUser(childComplexity, args["input"].(UpdateUserInput)), true
+
+	case "NamedActor.displayName":
+		if e.ComplexityRoot.NamedActor.DisplayName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NamedActor.DisplayName(childComplexity), true
 
 	case "NotFoundError.code":
 		if e.ComplexityRoot.NotFoundError.Code == nil {
@@ -6399,6 +6420,15 @@ type SystemActor implements Actor {
   displayName: String!
 }
 
+"""
+A user as the log named it at that moment. Stands for the ` + "`" + `User` + "`" + ` where that is deleted, or the viewer may not
+read users.
+"""
+type NamedActor implements Actor {
+  """Name to show to people."""
+  displayName: String!
+}
+
 # -----------------------------------------------------------------------------------------------
 # Errors that the caller can correct
 # -----------------------------------------------------------------------------------------------
@@ -6672,7 +6702,7 @@ type KeySetChangeMessage implements StreamMessage {
   """
   cursor: String!
   """The event that caused the message. Null unless the kind is DATA."""
-  event: Event
+  event: Event @authorize(permission: EVENT_READ)
   """
   The key set as it is now. Null when it was removed or the kind is not DATA.
   """
@@ -7082,9 +7112,9 @@ type Validation {
   """
   The application that the credentials belong to. Null unless they are known.
   """
-  application: Application
+  application: Application @authorize(permission: CATALOG_READ)
   """APIs that the credentials may call. Empty unless they are valid."""
-  authorizedApis: [Api!]!
+  authorizedApis: [Api!] @authorize(permission: CATALOG_READ)
   """The verdict."""
   code: VerdictCode!
   """When the credentials end. Null: never, or not known."""
@@ -7092,9 +7122,9 @@ type Validation {
   """Whether the call may pass."""
   isValid: Boolean!
   """The key. Null unless the credentials are known."""
-  key: Key
+  key: Key @authorize(permission: KEY_SET_READ)
   """The key set. Null unless the credentials are known."""
-  keySet: KeySet
+  keySet: KeySet @authorize(permission: KEY_SET_READ)
 }
 
 """
@@ -7659,12 +7689,11 @@ type Milestone implements Node {
   """
   key: Key
   """
-  Actual minus planned time, or the time overdue so far. Negative when early. Null when
-  nothing was planned or nothing is late yet.
+  How much later than planned it happened. Null when it has not happened, was not planned or was in time.
   """
   delay: Duration
   """Event that recorded it. Null until then."""
-  event: Event
+  event: Event @authorize(permission: EVENT_READ)
   """What happens."""
   kind: MilestoneKind!
   """
@@ -8085,7 +8114,7 @@ type ApiSubscription implements Node {
   """
   Key sets that authorize the consumption, one for each authentication type of the API.
   """
-  keySets: [KeySet!]! @authorize(permission: KEY_SET_READ)
+  keySets: [KeySet!] @authorize(permission: KEY_SET_READ)
   """Status of the API subscription."""
   status: ApiSubscriptionStatus!
   """
@@ -8304,7 +8333,7 @@ type Application implements Node {
     last: Int
     """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
     orderBy: [ApiSubscriptionOrder!]
-  ): ApiSubscriptionConnection
+  ): ApiSubscriptionConnection @authorize(permission: CATALOG_READ)
   """
   The key set that clients of the application should use unless told otherwise.
   """
@@ -8312,7 +8341,7 @@ type Application implements Node {
   """What the application is for."""
   description: String
   """Group that the application belongs to."""
-  group: Group
+  group: Group @authorize(permission: IDENTITY_READ)
   """Key sets of the application."""
   keySets(
     """Returns the elements that come after this cursor."""
@@ -8337,7 +8366,7 @@ type Application implements Node {
   """Organization that owns the application."""
   organization: Organization!
   """Person who is responsible for the application."""
-  owner: User
+  owner: User @authorize(permission: IDENTITY_READ)
   """Status of the application."""
   status: ApplicationStatus!
   """
@@ -8632,7 +8661,7 @@ type PolicyTemplate implements Node {
     last: Int
     """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
     orderBy: [ApiOrder!]
-  ): ApiConnection
+  ): ApiConnection @authorize(permission: CATALOG_READ)
   """Authentication type that the rules are for."""
   authenticationType: AuthenticationType!
   """What the template is for."""
@@ -9513,17 +9542,15 @@ enum UserOrderField {
 
 """The authenticated caller."""
 type Viewer {
-  """Who acts: the user, or the gateway, behind the credential."""
+  """Who acts: the user behind the credential."""
   actor: Actor!
-  """
-  When the session or the personal API key expires. Live subscriptions end at that time.
-  """
+  """When the credential expires. Live subscriptions end at that time. Null: when it is revoked."""
   credentialExpiresAt: DateTime
   """Permissions of the viewer that hold in the whole tenant."""
   permissions: [Permission!]!
   """Tenant that the credential belongs to."""
   tenant: Tenant!
-  """The user behind the credential. Null for gateways."""
+  """The user behind the credential."""
   user: User
 }
 
@@ -9809,7 +9836,7 @@ type Organization implements Node {
     orderBy: [ApplicationOrder!]
   ): ApplicationConnection @authorize(permission: CATALOG_READ)
   """Groups of the organization."""
-  groups: [Group!]!
+  groups: [Group!] @authorize(permission: IDENTITY_READ)
   """Name of the organization."""
   name: String!
   """
@@ -9896,7 +9923,7 @@ type Group implements Node {
     last: Int
     """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
     orderBy: [UserOrder!]
-  ): UserConnection
+  ): UserConnection @authorize(permission: IDENTITY_READ)
   """Name of the group."""
   name: String!
   """Organization of the group."""
@@ -10112,9 +10139,9 @@ enum TenantStatus {
 """Tenant-wide settings."""
 type TenantSettings {
   """Environment of the default key set of a new application."""
-  defaultEnvironment: Environment
+  defaultEnvironment: Environment @authorize(permission: CATALOG_READ)
   """Policy template of the default key set of a new application."""
-  defaultPolicyTemplate: PolicyTemplate
+  defaultPolicyTemplate: PolicyTemplate @authorize(permission: CATALOG_READ)
   """How long results of mutations with ` + "`" + `@idempotent` + "`" + ` are kept."""
   idempotencyRetention: Duration!
   """
@@ -10240,6 +10267,7 @@ type UpdateTenantPayload {
   userErrors: [UserError!]!
 }
 
+"""Input of ` + "`" + `updateTenantSettings` + "`" + `."""
 input UpdateTenantSettingsInput {
   """Environment of the default key set of new applications."""
   defaultEnvironmentId: ID
@@ -15187,10 +15215,10 @@ func (ec *executionContext) _ApiSubscription_keySets(ctx context.Context, field 
 			return next
 		},
 		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.KeySet) graphql.Marshaler {
-			return ec.marshalNKeySet2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeySetᚄ(ctx, selections, v)
+			return ec.marshalOKeySet2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeySetᚄ(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_ApiSubscription_keySets(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -15507,7 +15535,25 @@ func (ec *executionContext) _Application_apiSubscriptions(ctx context.Context, f
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Application().APISubscriptions(ctx, obj, fc.Args["after"].(*string), fc.Args["before"].(*string), fc.Args["filter"].(*query.APISubscriptionFilter), fc.Args["first"].(*int), fc.Args["last"].(*int), fc.Args["orderBy"].([]query.Order[query.APISubscriptionOrderField]))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "CATALOG_READ")
+				if err != nil {
+					var zeroVal *query.Connection[lifecycle.APISubscription]
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *query.Connection[lifecycle.APISubscription]
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *query.Connection[lifecycle.APISubscription]) graphql.Marshaler {
 			return ec.marshalOApiSubscriptionConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx, selections, v)
 		},
@@ -15623,7 +15669,25 @@ func (ec *executionContext) _Application_group(ctx context.Context, field graphq
 		func(ctx context.Context) (any, error) {
 			return ec.Resolvers.Application().Group(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "IDENTITY_READ")
+				if err != nil {
+					var zeroVal *lifecycle.Group
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.Group
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Group) graphql.Marshaler {
 			return ec.marshalOGroup2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGroup(ctx, selections, v)
 		},
@@ -15804,7 +15868,25 @@ func (ec *executionContext) _Application_owner(ctx context.Context, field graphq
 		func(ctx context.Context) (any, error) {
 			return ec.Resolvers.Application().Owner(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "IDENTITY_READ")
+				if err != nil {
+					var zeroVal *lifecycle.User
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.User
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.User) graphql.Marshaler {
 			return ec.marshalOUser2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐUser(ctx, selections, v)
 		},
@@ -16471,8 +16553,8 @@ func (ec *executionContext) _BulkOperation_items(ctx context.Context, field grap
 			return ec.Resolvers.BulkOperation().Items(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["status"].(*lifecycle.BulkItemStatus))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *BulkOperationItemConnection) graphql.Marshaler {
-			return ec.marshalOBulkOperationItemConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐBulkOperationItemConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *query.Connection[lifecycle.BulkOperationItem]) graphql.Marshaler {
+			return ec.marshalOBulkOperationItemConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -16750,7 +16832,7 @@ func (ec *executionContext) fieldContext_BulkOperationItem_userErrors(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _BulkOperationItemConnection_edges(ctx context.Context, field graphql.CollectedField, obj *BulkOperationItemConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _BulkOperationItemConnection_edges(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.BulkOperationItem]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -16762,8 +16844,8 @@ func (ec *executionContext) _BulkOperationItemConnection_edges(ctx context.Conte
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []BulkOperationItemEdge) graphql.Marshaler {
-			return ec.marshalNBulkOperationItemEdge2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐBulkOperationItemEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*query.Edge[lifecycle.BulkOperationItem]) graphql.Marshaler {
+			return ec.marshalNBulkOperationItemEdge2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -16782,7 +16864,7 @@ func (ec *executionContext) fieldContext_BulkOperationItemConnection_edges(_ con
 	return fc, nil
 }
 
-func (ec *executionContext) _BulkOperationItemConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *BulkOperationItemConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _BulkOperationItemConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.BulkOperationItem]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -16791,11 +16873,11 @@ func (ec *executionContext) _BulkOperationItemConnection_nodes(ctx context.Conte
 			return ec.fieldContext_BulkOperationItemConnection_nodes(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Nodes, nil
+			return obj.Nodes(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.BulkOperationItem) graphql.Marshaler {
-			return ec.marshalNBulkOperationItem2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperationItemᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*lifecycle.BulkOperationItem) graphql.Marshaler {
+			return ec.marshalNBulkOperationItem2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperationItemᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -16805,7 +16887,7 @@ func (ec *executionContext) fieldContext_BulkOperationItemConnection_nodes(_ con
 	fc = &graphql.FieldContext{
 		Object:     "BulkOperationItemConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_BulkOperationItem(ctx, field)
@@ -16814,7 +16896,7 @@ func (ec *executionContext) fieldContext_BulkOperationItemConnection_nodes(_ con
 	return fc, nil
 }
 
-func (ec *executionContext) _BulkOperationItemConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *BulkOperationItemConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _BulkOperationItemConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.BulkOperationItem]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -16826,8 +16908,8 @@ func (ec *executionContext) _BulkOperationItemConnection_pageInfo(ctx context.Co
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v query.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *query.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -16846,7 +16928,7 @@ func (ec *executionContext) fieldContext_BulkOperationItemConnection_pageInfo(_ 
 	return fc, nil
 }
 
-func (ec *executionContext) _BulkOperationItemConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *BulkOperationItemConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _BulkOperationItemConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.BulkOperationItem]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -16869,7 +16951,7 @@ func (ec *executionContext) fieldContext_BulkOperationItemConnection_totalCount(
 	return graphql.NewScalarFieldContext("BulkOperationItemConnection", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _BulkOperationItemEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *BulkOperationItemEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _BulkOperationItemEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *query.Edge[lifecycle.BulkOperationItem]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -16892,7 +16974,7 @@ func (ec *executionContext) fieldContext_BulkOperationItemEdge_cursor(_ context.
 	return graphql.NewScalarFieldContext("BulkOperationItemEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _BulkOperationItemEdge_node(ctx context.Context, field graphql.CollectedField, obj *BulkOperationItemEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _BulkOperationItemEdge_node(ctx context.Context, field graphql.CollectedField, obj *query.Edge[lifecycle.BulkOperationItem]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -16904,8 +16986,8 @@ func (ec *executionContext) _BulkOperationItemEdge_node(ctx context.Context, fie
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.BulkOperationItem) graphql.Marshaler {
-			return ec.marshalNBulkOperationItem2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperationItem(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.BulkOperationItem) graphql.Marshaler {
+			return ec.marshalNBulkOperationItem2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperationItem(ctx, selections, v)
 		},
 		true,
 		true,
@@ -19525,7 +19607,25 @@ func (ec *executionContext) _Group_members(ctx context.Context, field graphql.Co
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Group().Members(ctx, obj, fc.Args["after"].(*string), fc.Args["before"].(*string), fc.Args["filter"].(*query.UserFilter), fc.Args["first"].(*int), fc.Args["last"].(*int), fc.Args["orderBy"].([]query.Order[query.UserOrderField]))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "IDENTITY_READ")
+				if err != nil {
+					var zeroVal *query.Connection[lifecycle.User]
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *query.Connection[lifecycle.User]
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *query.Connection[lifecycle.User]) graphql.Marshaler {
 			return ec.marshalOUserConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx, selections, v)
 		},
@@ -21735,7 +21835,25 @@ func (ec *executionContext) _KeySetChangeMessage_event(ctx context.Context, fiel
 		func(ctx context.Context) (any, error) {
 			return obj.Event, nil
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "EVENT_READ")
+				if err != nil {
+					var zeroVal *lifecycle.Event
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.Event
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Event) graphql.Marshaler {
 			return ec.marshalOEvent2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐEvent(ctx, selections, v)
 		},
@@ -22212,7 +22330,25 @@ func (ec *executionContext) _Milestone_event(ctx context.Context, field graphql.
 		func(ctx context.Context) (any, error) {
 			return ec.Resolvers.Milestone().Event(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "EVENT_READ")
+				if err != nil {
+					var zeroVal *lifecycle.Event
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.Event
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Event) graphql.Marshaler {
 			return ec.marshalOEvent2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐEvent(ctx, selections, v)
 		},
@@ -25960,6 +26096,29 @@ func (ec *executionContext) fieldContext_Mutation_deleteKeySets(ctx context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _NamedActor_displayName(ctx context.Context, field graphql.CollectedField, obj *NamedActor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NamedActor_displayName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DisplayName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NamedActor_displayName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("NamedActor", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _NotFoundError_code(ctx context.Context, field graphql.CollectedField, obj *NotFoundError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -26240,12 +26399,30 @@ func (ec *executionContext) _Organization_groups(ctx context.Context, field grap
 		func(ctx context.Context) (any, error) {
 			return ec.Resolvers.Organization().Groups(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "IDENTITY_READ")
+				if err != nil {
+					var zeroVal []lifecycle.Group
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal []lifecycle.Group
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.Group) graphql.Marshaler {
-			return ec.marshalNGroup2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGroupᚄ(ctx, selections, v)
+			return ec.marshalOGroup2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGroupᚄ(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Organization_groups(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -26980,7 +27157,25 @@ func (ec *executionContext) _PolicyTemplate_apis(ctx context.Context, field grap
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.PolicyTemplate().Apis(ctx, obj, fc.Args["after"].(*string), fc.Args["before"].(*string), fc.Args["filter"].(*query.APIFilter), fc.Args["first"].(*int), fc.Args["last"].(*int), fc.Args["orderBy"].([]query.Order[query.APIOrderField]))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "CATALOG_READ")
+				if err != nil {
+					var zeroVal *query.Connection[lifecycle.API]
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *query.Connection[lifecycle.API]
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *query.Connection[lifecycle.API]) graphql.Marshaler {
 			return ec.marshalOApiConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx, selections, v)
 		},
@@ -28652,11 +28847,11 @@ func (ec *executionContext) _Query_validateCredentials(ctx context.Context, fiel
 			directive1 := func(ctx context.Context) (any, error) {
 				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "CREDENTIALS_VALIDATE")
 				if err != nil {
-					var zeroVal *Validation
+					var zeroVal *object.Validation
 					return zeroVal, err
 				}
 				if ec.Directives.Authorize == nil {
-					var zeroVal *Validation
+					var zeroVal *object.Validation
 					return zeroVal, errors.New("directive authorize is not implemented")
 				}
 				return ec.Directives.Authorize(ctx, nil, directive0, permission)
@@ -28665,8 +28860,8 @@ func (ec *executionContext) _Query_validateCredentials(ctx context.Context, fiel
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v *Validation) graphql.Marshaler {
-			return ec.marshalOValidation2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐValidation(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *object.Validation) graphql.Marshaler {
+			return ec.marshalOValidation2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐValidation(ctx, selections, v)
 		},
 		true,
 		false,
@@ -31350,11 +31545,11 @@ func (ec *executionContext) _Tenant_settings(ctx context.Context, field graphql.
 			return ec.fieldContext_Tenant_settings(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Settings, nil
+			return ec.Resolvers.Tenant().Settings(ctx, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.TenantSettings) graphql.Marshaler {
-			return ec.marshalNTenantSettings2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐTenantSettings(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *object.TenantSettings) graphql.Marshaler {
+			return ec.marshalNTenantSettings2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐTenantSettings(ctx, selections, v)
 		},
 		true,
 		true,
@@ -31364,8 +31559,8 @@ func (ec *executionContext) fieldContext_Tenant_settings(_ context.Context, fiel
 	fc = &graphql.FieldContext{
 		Object:     "Tenant",
 		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_TenantSettings(ctx, field)
 		},
@@ -31662,7 +31857,7 @@ func (ec *executionContext) fieldContext_TenantEdge_node(_ context.Context, fiel
 	return fc, nil
 }
 
-func (ec *executionContext) _TenantSettings_defaultEnvironment(ctx context.Context, field graphql.CollectedField, obj *lifecycle.TenantSettings) (ret graphql.Marshaler) {
+func (ec *executionContext) _TenantSettings_defaultEnvironment(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -31673,7 +31868,25 @@ func (ec *executionContext) _TenantSettings_defaultEnvironment(ctx context.Conte
 		func(ctx context.Context) (any, error) {
 			return ec.Resolvers.TenantSettings().DefaultEnvironment(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "CATALOG_READ")
+				if err != nil {
+					var zeroVal *lifecycle.Environment
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.Environment
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Environment) graphql.Marshaler {
 			return ec.marshalOEnvironment2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐEnvironment(ctx, selections, v)
 		},
@@ -31694,7 +31907,7 @@ func (ec *executionContext) fieldContext_TenantSettings_defaultEnvironment(_ con
 	return fc, nil
 }
 
-func (ec *executionContext) _TenantSettings_defaultPolicyTemplate(ctx context.Context, field graphql.CollectedField, obj *lifecycle.TenantSettings) (ret graphql.Marshaler) {
+func (ec *executionContext) _TenantSettings_defaultPolicyTemplate(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -31705,7 +31918,25 @@ func (ec *executionContext) _TenantSettings_defaultPolicyTemplate(ctx context.Co
 		func(ctx context.Context) (any, error) {
 			return ec.Resolvers.TenantSettings().DefaultPolicyTemplate(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "CATALOG_READ")
+				if err != nil {
+					var zeroVal *lifecycle.PolicyTemplate
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.PolicyTemplate
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.PolicyTemplate) graphql.Marshaler {
 			return ec.marshalOPolicyTemplate2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyTemplate(ctx, selections, v)
 		},
@@ -31726,7 +31957,7 @@ func (ec *executionContext) fieldContext_TenantSettings_defaultPolicyTemplate(_ 
 	return fc, nil
 }
 
-func (ec *executionContext) _TenantSettings_idempotencyRetention(ctx context.Context, field graphql.CollectedField, obj *lifecycle.TenantSettings) (ret graphql.Marshaler) {
+func (ec *executionContext) _TenantSettings_idempotencyRetention(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -31749,7 +31980,7 @@ func (ec *executionContext) fieldContext_TenantSettings_idempotencyRetention(_ c
 	return graphql.NewScalarFieldContext("TenantSettings", field, false, false, errors.New("field of type Duration does not have child fields"))
 }
 
-func (ec *executionContext) _TenantSettings_keyPrefix(ctx context.Context, field graphql.CollectedField, obj *lifecycle.TenantSettings) (ret graphql.Marshaler) {
+func (ec *executionContext) _TenantSettings_keyPrefix(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -31772,7 +32003,7 @@ func (ec *executionContext) fieldContext_TenantSettings_keyPrefix(_ context.Cont
 	return graphql.NewScalarFieldContext("TenantSettings", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _TenantSettings_timeZone(ctx context.Context, field graphql.CollectedField, obj *lifecycle.TenantSettings) (ret graphql.Marshaler) {
+func (ec *executionContext) _TenantSettings_timeZone(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -31795,7 +32026,7 @@ func (ec *executionContext) fieldContext_TenantSettings_timeZone(_ context.Conte
 	return graphql.NewScalarFieldContext("TenantSettings", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _TenantSettings_version(ctx context.Context, field graphql.CollectedField, obj *lifecycle.TenantSettings) (ret graphql.Marshaler) {
+func (ec *executionContext) _TenantSettings_version(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -31804,7 +32035,7 @@ func (ec *executionContext) _TenantSettings_version(ctx context.Context, field g
 			return ec.fieldContext_TenantSettings_version(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.TenantSettings().Version(ctx, obj)
+			return obj.Version, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -31815,7 +32046,7 @@ func (ec *executionContext) _TenantSettings_version(ctx context.Context, field g
 	)
 }
 func (ec *executionContext) fieldContext_TenantSettings_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("TenantSettings", field, true, true, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("TenantSettings", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _UnassignRolePayload_deletedRoleAssignmentId(ctx context.Context, field graphql.CollectedField, obj *UnassignRolePayload) (ret graphql.Marshaler) {
@@ -32461,8 +32692,8 @@ func (ec *executionContext) _UpdateTenantSettingsPayload_settings(ctx context.Co
 			return obj.Settings, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.TenantSettings) graphql.Marshaler {
-			return ec.marshalOTenantSettings2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐTenantSettings(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *object.TenantSettings) graphql.Marshaler {
+			return ec.marshalOTenantSettings2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐTenantSettings(ctx, selections, v)
 		},
 		true,
 		false,
@@ -33054,7 +33285,7 @@ func (ec *executionContext) fieldContext_UserEdge_node(_ context.Context, field 
 	return fc, nil
 }
 
-func (ec *executionContext) _Validation_application(ctx context.Context, field graphql.CollectedField, obj *Validation) (ret graphql.Marshaler) {
+func (ec *executionContext) _Validation_application(ctx context.Context, field graphql.CollectedField, obj *object.Validation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -33063,9 +33294,27 @@ func (ec *executionContext) _Validation_application(ctx context.Context, field g
 			return ec.fieldContext_Validation_application(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Application, nil
+			return ec.Resolvers.Validation().Application(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "CATALOG_READ")
+				if err != nil {
+					var zeroVal *lifecycle.Application
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.Application
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Application) graphql.Marshaler {
 			return ec.marshalOApplication2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApplication(ctx, selections, v)
 		},
@@ -33077,8 +33326,8 @@ func (ec *executionContext) fieldContext_Validation_application(_ context.Contex
 	fc = &graphql.FieldContext{
 		Object:     "Validation",
 		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Application(ctx, field)
 		},
@@ -33086,7 +33335,7 @@ func (ec *executionContext) fieldContext_Validation_application(_ context.Contex
 	return fc, nil
 }
 
-func (ec *executionContext) _Validation_authorizedApis(ctx context.Context, field graphql.CollectedField, obj *Validation) (ret graphql.Marshaler) {
+func (ec *executionContext) _Validation_authorizedApis(ctx context.Context, field graphql.CollectedField, obj *object.Validation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -33095,22 +33344,40 @@ func (ec *executionContext) _Validation_authorizedApis(ctx context.Context, fiel
 			return ec.fieldContext_Validation_authorizedApis(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.AuthorizedApis, nil
+			return ec.Resolvers.Validation().AuthorizedApis(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "CATALOG_READ")
+				if err != nil {
+					var zeroVal []lifecycle.API
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal []lifecycle.API
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.API) graphql.Marshaler {
-			return ec.marshalNApi2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐAPIᚄ(ctx, selections, v)
+			return ec.marshalOApi2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐAPIᚄ(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Validation_authorizedApis(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "Validation",
 		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Api(ctx, field)
 		},
@@ -33118,7 +33385,7 @@ func (ec *executionContext) fieldContext_Validation_authorizedApis(_ context.Con
 	return fc, nil
 }
 
-func (ec *executionContext) _Validation_code(ctx context.Context, field graphql.CollectedField, obj *Validation) (ret graphql.Marshaler) {
+func (ec *executionContext) _Validation_code(ctx context.Context, field graphql.CollectedField, obj *object.Validation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -33141,7 +33408,7 @@ func (ec *executionContext) fieldContext_Validation_code(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("Validation", field, false, false, errors.New("field of type VerdictCode does not have child fields"))
 }
 
-func (ec *executionContext) _Validation_expiresAt(ctx context.Context, field graphql.CollectedField, obj *Validation) (ret graphql.Marshaler) {
+func (ec *executionContext) _Validation_expiresAt(ctx context.Context, field graphql.CollectedField, obj *object.Validation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -33150,7 +33417,7 @@ func (ec *executionContext) _Validation_expiresAt(ctx context.Context, field gra
 			return ec.fieldContext_Validation_expiresAt(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ExpiresAt, nil
+			return obj.ExpiresAt(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
@@ -33161,10 +33428,10 @@ func (ec *executionContext) _Validation_expiresAt(ctx context.Context, field gra
 	)
 }
 func (ec *executionContext) fieldContext_Validation_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Validation", field, false, false, errors.New("field of type DateTime does not have child fields"))
+	return graphql.NewScalarFieldContext("Validation", field, true, false, errors.New("field of type DateTime does not have child fields"))
 }
 
-func (ec *executionContext) _Validation_isValid(ctx context.Context, field graphql.CollectedField, obj *Validation) (ret graphql.Marshaler) {
+func (ec *executionContext) _Validation_isValid(ctx context.Context, field graphql.CollectedField, obj *object.Validation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -33173,7 +33440,7 @@ func (ec *executionContext) _Validation_isValid(ctx context.Context, field graph
 			return ec.fieldContext_Validation_isValid(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.IsValid, nil
+			return obj.IsValid(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
@@ -33184,10 +33451,10 @@ func (ec *executionContext) _Validation_isValid(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_Validation_isValid(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Validation", field, false, false, errors.New("field of type Boolean does not have child fields"))
+	return graphql.NewScalarFieldContext("Validation", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _Validation_key(ctx context.Context, field graphql.CollectedField, obj *Validation) (ret graphql.Marshaler) {
+func (ec *executionContext) _Validation_key(ctx context.Context, field graphql.CollectedField, obj *object.Validation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -33196,9 +33463,27 @@ func (ec *executionContext) _Validation_key(ctx context.Context, field graphql.C
 			return ec.fieldContext_Validation_key(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Key, nil
+			return ec.Resolvers.Validation().Key(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "KEY_SET_READ")
+				if err != nil {
+					var zeroVal *lifecycle.Key
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.Key
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Key) graphql.Marshaler {
 			return ec.marshalOKey2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKey(ctx, selections, v)
 		},
@@ -33210,8 +33495,8 @@ func (ec *executionContext) fieldContext_Validation_key(_ context.Context, field
 	fc = &graphql.FieldContext{
 		Object:     "Validation",
 		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Key(ctx, field)
 		},
@@ -33219,7 +33504,7 @@ func (ec *executionContext) fieldContext_Validation_key(_ context.Context, field
 	return fc, nil
 }
 
-func (ec *executionContext) _Validation_keySet(ctx context.Context, field graphql.CollectedField, obj *Validation) (ret graphql.Marshaler) {
+func (ec *executionContext) _Validation_keySet(ctx context.Context, field graphql.CollectedField, obj *object.Validation) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -33228,9 +33513,27 @@ func (ec *executionContext) _Validation_keySet(ctx context.Context, field graphq
 			return ec.fieldContext_Validation_keySet(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.KeySet, nil
+			return ec.Resolvers.Validation().KeySet(ctx, obj)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "KEY_SET_READ")
+				if err != nil {
+					var zeroVal *lifecycle.KeySet
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.KeySet
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.KeySet) graphql.Marshaler {
 			return ec.marshalOKeySet2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeySet(ctx, selections, v)
 		},
@@ -33242,8 +33545,8 @@ func (ec *executionContext) fieldContext_Validation_keySet(_ context.Context, fi
 	fc = &graphql.FieldContext{
 		Object:     "Validation",
 		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_KeySet(ctx, field)
 		},
@@ -40170,6 +40473,13 @@ func (ec *executionContext) _Actor(ctx context.Context, sel ast.SelectionSet, ob
 			return graphql.Null
 		}
 		return ec._SystemActor(ctx, sel, obj)
+	case NamedActor:
+		return ec._NamedActor(ctx, sel, &obj)
+	case *NamedActor:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._NamedActor(ctx, sel, obj)
 	default:
 		if typedObj, ok := obj.(graphql.Marshaler); ok {
 			return typedObj
@@ -41139,7 +41449,7 @@ func (ec *executionContext) _ApiSubscription(ctx context.Context, sel ast.Select
 					}
 				}()
 				res = ec._ApiSubscription_keySets(ctx, field, obj)
-				if res == graphql.Null {
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res
@@ -42224,7 +42534,7 @@ func (ec *executionContext) _BulkOperationItem(ctx context.Context, sel ast.Sele
 
 var bulkOperationItemConnectionImplementors = []string{"BulkOperationItemConnection"}
 
-func (ec *executionContext) _BulkOperationItemConnection(ctx context.Context, sel ast.SelectionSet, obj *BulkOperationItemConnection) graphql.Marshaler {
+func (ec *executionContext) _BulkOperationItemConnection(ctx context.Context, sel ast.SelectionSet, obj *query.Connection[lifecycle.BulkOperationItem]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, bulkOperationItemConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -42277,7 +42587,7 @@ func (ec *executionContext) _BulkOperationItemConnection(ctx context.Context, se
 
 var bulkOperationItemEdgeImplementors = []string{"BulkOperationItemEdge"}
 
-func (ec *executionContext) _BulkOperationItemEdge(ctx context.Context, sel ast.SelectionSet, obj *BulkOperationItemEdge) graphql.Marshaler {
+func (ec *executionContext) _BulkOperationItemEdge(ctx context.Context, sel ast.SelectionSet, obj *query.Edge[lifecycle.BulkOperationItem]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, bulkOperationItemEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -46062,6 +46372,44 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 	return out
 }
 
+var namedActorImplementors = []string{"NamedActor", "Actor"}
+
+func (ec *executionContext) _NamedActor(ctx context.Context, sel ast.SelectionSet, obj *NamedActor) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, namedActorImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("NamedActor")
+		case "displayName":
+			out.Values[i] = ec._NamedActor_displayName(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var notFoundErrorImplementors = []string{"NotFoundError", "UserError"}
 
 func (ec *executionContext) _NotFoundError(ctx context.Context, sel ast.SelectionSet, obj *NotFoundError) graphql.Marshaler {
@@ -46266,7 +46614,7 @@ func (ec *executionContext) _Organization(ctx context.Context, sel ast.Selection
 					}
 				}()
 				res = ec._Organization_groups(ctx, field, obj)
-				if res == graphql.Null {
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res
@@ -48923,42 +49271,75 @@ func (ec *executionContext) _Tenant(ctx context.Context, sel ast.SelectionSet, o
 		case "id":
 			out.Values[i] = ec._Tenant_id(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "name":
 			out.Values[i] = ec._Tenant_name(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "settings":
-			out.Values[i] = ec._Tenant_settings(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Tenant_settings(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "slug":
 			out.Values[i] = ec._Tenant_slug(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "status":
 			out.Values[i] = ec._Tenant_status(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "version":
 			out.Values[i] = ec._Tenant_version(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "createdAt":
 			out.Values[i] = ec._Tenant_createdAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "updatedAt":
 			out.Values[i] = ec._Tenant_updatedAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -49079,7 +49460,7 @@ func (ec *executionContext) _TenantEdge(ctx context.Context, sel ast.SelectionSe
 
 var tenantSettingsImplementors = []string{"TenantSettings"}
 
-func (ec *executionContext) _TenantSettings(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.TenantSettings) graphql.Marshaler {
+func (ec *executionContext) _TenantSettings(ctx context.Context, sel ast.SelectionSet, obj *object.TenantSettings) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, tenantSettingsImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -49181,43 +49562,10 @@ func (ec *executionContext) _TenantSettings(ctx context.Context, sel ast.Selecti
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "version":
-			field := field
-
-			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
-				defer func() {
-					if r := recover(); r != nil {
-						ec.Error(ctx, ec.Recover(ctx, r))
-					}
-				}()
-				res = ec._TenantSettings_version(ctx, field, obj)
-				if res == graphql.Null {
-					atomic.AddUint32(&fs.Invalids, 1)
-				}
-				return res
+			out.Values[i] = ec._TenantSettings_version(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
-
-			if field.IsDeferred() {
-				deferredFieldSet.AddField(field)
-				fieldIndex := len(deferredFieldSet.Values) - 1
-				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
-					return innerFunc(ctx, deferredFieldSet)
-				})
-
-				for _, deferrable := range field.Deferrables {
-					view, ok := deferLabelToView[deferrable.Label]
-					if !ok {
-						view = deferredFieldSet.NewView()
-						deferLabelToView[deferrable.Label] = view
-					}
-					view.AddIndices(fieldIndex)
-				}
-
-				// don't run the out.Concurrently() call below
-				out.Values[i] = graphql.Null
-				continue
-			}
-
-			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -50045,7 +50393,7 @@ func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet,
 
 var validationImplementors = []string{"Validation"}
 
-func (ec *executionContext) _Validation(ctx context.Context, sel ast.SelectionSet, obj *Validation) graphql.Marshaler {
+func (ec *executionContext) _Validation(ctx context.Context, sel ast.SelectionSet, obj *object.Validation) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, validationImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -50056,40 +50404,172 @@ func (ec *executionContext) _Validation(ctx context.Context, sel ast.SelectionSe
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Validation")
 		case "application":
-			out.Values[i] = ec._Validation_application(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Validation_application(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "authorizedApis":
-			out.Values[i] = ec._Validation_authorizedApis(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Validation_authorizedApis(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "code":
 			out.Values[i] = ec._Validation_code(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "expiresAt":
 			out.Values[i] = ec._Validation_expiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "isValid":
 			out.Values[i] = ec._Validation_isValid(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "key":
-			out.Values[i] = ec._Validation_key(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Validation_key(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "keySet":
-			out.Values[i] = ec._Validation_keySet(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Validation_keySet(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -50623,22 +51103,6 @@ func (ec *executionContext) marshalNApi2githubᚗcomᚋkeywrightᚋkeywrightᚋi
 	return ec._Api(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNApi2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐAPIᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.API) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return ec.marshalNApi2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐAPI(ctx, sel, v[i])
-	})
-
-	for _, e := range ret {
-		if e == graphql.Null {
-			return graphql.Null
-		}
-	}
-
-	return ret
-}
-
 func (ec *executionContext) marshalNApi2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐAPIᚄ(ctx context.Context, sel ast.SelectionSet, v []*lifecycle.API) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -51043,15 +51507,11 @@ func (ec *executionContext) marshalNBulkItemStatus2githubᚗcomᚋkeywrightᚋke
 	return res
 }
 
-func (ec *executionContext) marshalNBulkOperationItem2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperationItem(ctx context.Context, sel ast.SelectionSet, v lifecycle.BulkOperationItem) graphql.Marshaler {
-	return ec._BulkOperationItem(ctx, sel, &v)
-}
-
-func (ec *executionContext) marshalNBulkOperationItem2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperationItemᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.BulkOperationItem) graphql.Marshaler {
+func (ec *executionContext) marshalNBulkOperationItem2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperationItemᚄ(ctx context.Context, sel ast.SelectionSet, v []*lifecycle.BulkOperationItem) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNBulkOperationItem2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperationItem(ctx, sel, v[i])
+		return ec.marshalNBulkOperationItem2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperationItem(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -51063,15 +51523,21 @@ func (ec *executionContext) marshalNBulkOperationItem2ᚕgithubᚗcomᚋkeywrigh
 	return ret
 }
 
-func (ec *executionContext) marshalNBulkOperationItemEdge2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐBulkOperationItemEdge(ctx context.Context, sel ast.SelectionSet, v BulkOperationItemEdge) graphql.Marshaler {
-	return ec._BulkOperationItemEdge(ctx, sel, &v)
+func (ec *executionContext) marshalNBulkOperationItem2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperationItem(ctx context.Context, sel ast.SelectionSet, v *lifecycle.BulkOperationItem) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._BulkOperationItem(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNBulkOperationItemEdge2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐBulkOperationItemEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []BulkOperationItemEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNBulkOperationItemEdge2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*query.Edge[lifecycle.BulkOperationItem]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNBulkOperationItemEdge2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐBulkOperationItemEdge(ctx, sel, v[i])
+		return ec.marshalNBulkOperationItemEdge2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -51081,6 +51547,16 @@ func (ec *executionContext) marshalNBulkOperationItemEdge2ᚕgithubᚗcomᚋkeyw
 	}
 
 	return ret
+}
+
+func (ec *executionContext) marshalNBulkOperationItemEdge2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdge(ctx context.Context, sel ast.SelectionSet, v *query.Edge[lifecycle.BulkOperationItem]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._BulkOperationItemEdge(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNBulkOperationStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperationStatus(ctx context.Context, v any) (lifecycle.BulkOperationStatus, error) {
@@ -52014,22 +52490,6 @@ func (ec *executionContext) marshalNKeySet2githubᚗcomᚋkeywrightᚋkeywright�
 	return ec._KeySet(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNKeySet2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeySetᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.KeySet) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return ec.marshalNKeySet2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeySet(ctx, sel, v[i])
-	})
-
-	for _, e := range ret {
-		if e == graphql.Null {
-			return graphql.Null
-		}
-	}
-
-	return ret
-}
-
 func (ec *executionContext) marshalNKeySet2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeySetᚄ(ctx context.Context, sel ast.SelectionSet, v []*lifecycle.KeySet) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -52471,10 +52931,6 @@ func (ec *executionContext) marshalNOrganizationOrderField2githubᚗcomᚋkeywri
 		}
 	}
 	return res
-}
-
-func (ec *executionContext) marshalNPageInfo2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v query.PageInfo) graphql.Marshaler {
-	return ec._PageInfo(ctx, sel, &v)
 }
 
 func (ec *executionContext) marshalNPageInfo2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v *query.PageInfo) graphql.Marshaler {
@@ -53045,8 +53501,14 @@ func (ec *executionContext) marshalNTenantOrderField2githubᚗcomᚋkeywrightᚋ
 	return res
 }
 
-func (ec *executionContext) marshalNTenantSettings2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐTenantSettings(ctx context.Context, sel ast.SelectionSet, v lifecycle.TenantSettings) graphql.Marshaler {
-	return ec._TenantSettings(ctx, sel, &v)
+func (ec *executionContext) marshalNTenantSettings2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐTenantSettings(ctx context.Context, sel ast.SelectionSet, v *object.TenantSettings) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._TenantSettings(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNTenantStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐTenantStatus(ctx context.Context, v any) (lifecycle.TenantStatus, error) {
@@ -53489,6 +53951,25 @@ func (ec *executionContext) marshalOActionUnavailableReason2ᚖgithubᚗcomᚋke
 	_ = ctx
 	res := graphql.MarshalString(string(*v))
 	return res
+}
+
+func (ec *executionContext) marshalOApi2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐAPIᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.API) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNApi2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐAPI(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalOApi2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐAPI(ctx context.Context, sel ast.SelectionSet, v *lifecycle.API) graphql.Marshaler {
@@ -54040,7 +54521,7 @@ func (ec *executionContext) marshalOBulkOperation2ᚖgithubᚗcomᚋkeywrightᚋ
 	return ec._BulkOperation(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOBulkOperationItemConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐBulkOperationItemConnection(ctx context.Context, sel ast.SelectionSet, v *BulkOperationItemConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOBulkOperationItemConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx context.Context, sel ast.SelectionSet, v *query.Connection[lifecycle.BulkOperationItem]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -54506,6 +54987,25 @@ func (ec *executionContext) unmarshalOExpirationRuleInput2ᚖgithubᚗcomᚋkeyw
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalOGroup2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGroupᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.Group) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNGroup2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGroup(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalOGroup2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGroup(ctx context.Context, sel ast.SelectionSet, v *lifecycle.Group) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -54702,6 +55202,25 @@ func (ec *executionContext) unmarshalOKeyOrder2ᚕgithubᚗcomᚋkeywrightᚋkey
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) marshalOKeySet2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeySetᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.KeySet) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKeySet2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeySet(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalOKeySet2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeySet(ctx context.Context, sel ast.SelectionSet, v *lifecycle.KeySet) graphql.Marshaler {
@@ -55570,7 +56089,7 @@ func (ec *executionContext) unmarshalOTenantOrder2ᚕgithubᚗcomᚋkeywrightᚋ
 	return res, nil
 }
 
-func (ec *executionContext) marshalOTenantSettings2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐTenantSettings(ctx context.Context, sel ast.SelectionSet, v *lifecycle.TenantSettings) graphql.Marshaler {
+func (ec *executionContext) marshalOTenantSettings2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐTenantSettings(ctx context.Context, sel ast.SelectionSet, v *object.TenantSettings) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -55896,7 +56415,7 @@ func (ec *executionContext) unmarshalOUserStatusComparator2ᚖgithubᚗcomᚋkey
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOValidation2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐValidation(ctx context.Context, sel ast.SelectionSet, v *Validation) graphql.Marshaler {
+func (ec *executionContext) marshalOValidation2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐValidation(ctx context.Context, sel ast.SelectionSet, v *object.Validation) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -94,27 +94,6 @@ type BasicCredentials struct {
 
 func (BasicCredentials) IsCredentials() {}
 
-// A page of items of a bulk operation. Implements the Relay Cursor Connections specification.
-type BulkOperationItemConnection struct {
-	// Edges of the page, each pairing a node with its cursor.
-	Edges []BulkOperationItemEdge `json:"edges"`
-	// Nodes of the page, for clients that do not need per-edge cursors.
-	Nodes []lifecycle.BulkOperationItem `json:"nodes"`
-	// Information for requesting the next or the previous page.
-	PageInfo query.PageInfo `json:"pageInfo"`
-	// Number of items of a bulk operation that match the filter, ignoring pagination. Computed
-	// only when selected.
-	TotalCount int `json:"totalCount"`
-}
-
-// An edge in a connection of items of a bulk operation.
-type BulkOperationItemEdge struct {
-	// Opaque position of the node; pass it as `after` or `before`.
-	Cursor string `json:"cursor"`
-	// The item at the end of the edge.
-	Node lifecycle.BulkOperationItem `json:"node"`
-}
-
 // Input of `cancelApiSubscription`.
 type CancelAPISubscriptionInput struct {
 	// ID of the API subscription.
@@ -699,6 +678,15 @@ type LabelInput struct {
 // Root of the mutations.
 type Mutation struct {
 }
+
+// A user as the log named it at that moment. Stands for the `User` where that is deleted, or the viewer may not
+// read users.
+type NamedActor struct {
+	// Name to show to people.
+	DisplayName string `json:"displayName"`
+}
+
+func (NamedActor) IsActor() {}
 
 // The object does not exist or is not visible to the caller.
 type NotFoundError struct {
@@ -1445,6 +1433,7 @@ type UpdateTenantPayload struct {
 	UserErrors []object.UserError `json:"userErrors"`
 }
 
+// Input of `updateTenantSettings`.
 type UpdateTenantSettingsInput struct {
 	// Environment of the default key set of new applications.
 	DefaultEnvironmentID graphql.Omittable[*string] `json:"defaultEnvironmentId,omitempty"`
@@ -1463,7 +1452,7 @@ type UpdateTenantSettingsInput struct {
 // Payload of `updateTenantSettings`.
 type UpdateTenantSettingsPayload struct {
 	// The settings.
-	Settings *lifecycle.TenantSettings `json:"settings,omitempty"`
+	Settings *object.TenantSettings `json:"settings,omitempty"`
 	// Errors that the caller can correct. Empty when the mutation succeeded.
 	UserErrors []object.UserError `json:"userErrors"`
 }
@@ -1502,24 +1491,6 @@ type ValidateCredentialsInput struct {
 	PublicIdentifier graphql.Omittable[*string] `json:"publicIdentifier,omitempty"`
 }
 
-// The verdict over presented credentials. A refusal is a verdict, not an error.
-type Validation struct {
-	// The application that the credentials belong to. Null unless they are known.
-	Application *lifecycle.Application `json:"application,omitempty"`
-	// APIs that the credentials may call. Empty unless they are valid.
-	AuthorizedApis []lifecycle.API `json:"authorizedApis"`
-	// The verdict.
-	Code lifecycle.VerdictCode `json:"code"`
-	// When the credentials end. Null: never, or not known.
-	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
-	// Whether the call may pass.
-	IsValid bool `json:"isValid"`
-	// The key. Null unless the credentials are known.
-	Key *lifecycle.Key `json:"key,omitempty"`
-	// The key set. Null unless the credentials are known.
-	KeySet *lifecycle.KeySet `json:"keySet,omitempty"`
-}
-
 // A value is missing, malformed or out of range.
 type ValidationError struct {
 	// Machine-readable reason.
@@ -1535,15 +1506,15 @@ func (ValidationError) IsUserError() {}
 
 // The authenticated caller.
 type Viewer struct {
-	// Who acts: the user, or the gateway, behind the credential.
+	// Who acts: the user behind the credential.
 	Actor object.Actor `json:"actor"`
-	// When the session or the personal API key expires. Live subscriptions end at that time.
+	// When the credential expires. Live subscriptions end at that time. Null: when it is revoked.
 	CredentialExpiresAt *time.Time `json:"credentialExpiresAt,omitempty"`
 	// Permissions of the viewer that hold in the whole tenant.
 	Permissions []lifecycle.Permission `json:"permissions"`
 	// Tenant that the credential belongs to.
 	Tenant lifecycle.Tenant `json:"tenant"`
-	// The user behind the credential. Null for gateways.
+	// The user behind the credential.
 	User *lifecycle.User `json:"user,omitempty"`
 }
 
