@@ -304,15 +304,6 @@ func fresh[ID ~string](expected *int, version int, id ID) error {
 	return nil
 }
 
-// refusalOf turns a taken unique value into a refusal; other errors stay as they are.
-func refusalOf(err error) error {
-	var conflict *ConflictError
-	if !errors.As(err, &conflict) {
-		return err
-	}
-	return &lifecycle.Refusal{Code: lifecycle.CodeAlreadyExists, Message: "the name or another unique value is already in use", Path: []string{"input"}}
-}
-
 func texts[ID ~string](ids []ID) []string {
 	all := make([]string, len(ids))
 	for i, id := range ids {

@@ -1,0 +1,203 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+)
+
+// CreatePolicyTemplate is what CreatePolicyTemplate is asked for.
+type CreatePolicyTemplate struct {
+	Name               string // unique in the tenant
+	Description        *string
+	AuthenticationType lifecycle.AuthenticationType
+	Rules              lifecycle.Rules // an empty SecretStorage is HASHED (D13), an empty rotation mode NONE
+}
+
+// CreatePolicyTemplate adds a policy template and freezes its first revision.
+func (s *Service) CreatePolicyTemplate(ctx context.Context, call Call, in CreatePolicyTemplate) (*lifecycle.PolicyTemplate, error) {
+	return changeActive(ctx, s, call, func(ctx context.Context, w *work) (*lifecycle.PolicyTemplate, error) {
+		template := lifecycle.PolicyTemplate{
+			ID: lifecycle.PolicyTemplateID(w.moment.NewID(lifecycle.KindPolicyTemplate)), TenantID: w.tenant.ID,
+			Name: in.Name, Description: in.Description, AuthenticationType: in.AuthenticationType, Rules: withDefaults(in.Rules),
+			Revision: 1, Version: 1, CreatedAt: w.moment.Now, UpdatedAt: w.moment.Now,
+		}
+		if in.AuthenticationType == lifecycle.AuthenticationHmac || !in.AuthenticationType.IsValid() {
+			return nil, lifecycle.Invalid("no credentials of this type are issued", "input", "authenticationType")
+		}
+		if err := checkTemplate(template); err != nil {
+			return nil, err
+		}
+		if err := w.insert(ctx, &template); err != nil {
+			return nil, err
+		}
+		if err := w.freeze(ctx, template); err != nil {
+			return nil, err
+		}
+		changes := lifecycle.Changed(nil, "authenticationType", "", string(template.AuthenticationType))
+		changes = append(changes, templateChanges(lifecycle.PolicyTemplate{}, template)...)
+		changes = append(changes, ruleChanges(lifecycle.Rules{}, template.Rules)...)
+		w.happened(lifecycle.EventPolicyTemplateCreated, string(template.ID), fmt.Sprintf("Policy template %q was created", template.Name), changes)
+		return &template, nil
+	})
+}
+
+// UpdatePolicyTemplate is what UpdatePolicyTemplate is asked for. Authentication type and secret
+// storage never change.
+type UpdatePolicyTemplate struct {
+	ID              lifecycle.PolicyTemplateID
+	ExpectedVersion *int
+	Name            Patch[string]
+	Description     Patch[*string]
+	Expiration      Patch[lifecycle.ExpirationRule]
+	Rotation        Patch[lifecycle.RotationRule]
+	KeyPrefix       Patch[*string]
+}
+
+// UpdatePolicyTemplate changes a policy template. A change of its rules, and nothing else, makes
+// a new revision and freezes it; key sets that exist keep theirs (D22).
+func (s *Service) UpdatePolicyTemplate(ctx context.Context, call Call, in UpdatePolicyTemplate) (*lifecycle.PolicyTemplate, error) {
+	return changeActive(ctx, s, call, func(ctx context.Context, w *work) (*lifecycle.PolicyTemplate, error) {
+		template, err := w.lockTemplate(ctx, in.ID, in.ExpectedVersion)
+		if err != nil {
+			return nil, err
+		}
+		before := template
+		in.apply(&template)
+		if err := checkTemplate(template); err != nil {
+			return nil, err
+		}
+		changes, ruled := templateChanges(before, template), ruleChanges(before.Rules, template.Rules)
+		if len(changes)+len(ruled) == 0 {
+			return &before, nil
+		}
+		if len(ruled) > 0 {
+			template.Revision++
+			changes = append(changes, ruled...)
+			changes = lifecycle.Changed(changes, "revision", strconv.Itoa(before.Revision), strconv.Itoa(template.Revision))
+		}
+		if err := w.update(ctx, &template, &template.Version, &template.UpdatedAt); err != nil {
+			return nil, err
+		}
+		if template.Revision != before.Revision {
+			if err := w.freeze(ctx, template); err != nil {
+				return nil, err
+			}
+		}
+		w.happened(lifecycle.EventPolicyTemplateUpdated, string(template.ID), fmt.Sprintf("Policy template %q was changed", template.Name), changes)
+		return &template, nil
+	})
+}
+
+func (in UpdatePolicyTemplate) apply(template *lifecycle.PolicyTemplate) {
+	if in.Name.IsSet {
+		template.Name = in.Name.Value
+	}
+	if in.Description.IsSet {
+		template.Description = in.Description.Value
+	}
+	if in.Expiration.IsSet {
+		template.Expiration = in.Expiration.Value
+	}
+	if in.Rotation.IsSet {
+		template.Rotation = in.Rotation.Value
+	}
+	if in.KeyPrefix.IsSet {
+		template.KeyPrefix = in.KeyPrefix.Value
+	}
+	template.Rules = withDefaults(template.Rules)
+}
+
+// ArchivePolicyTemplate refuses new uses of a policy template; those that exist go on.
+func (s *Service) ArchivePolicyTemplate(ctx context.Context, call Call, id lifecycle.PolicyTemplateID, expectedVersion *int) (*lifecycle.PolicyTemplate, error) {
+	return changeActive(ctx, s, call, func(ctx context.Context, w *work) (*lifecycle.PolicyTemplate, error) {
+		template, err := w.lockTemplate(ctx, id, expectedVersion)
+		if err != nil || template.IsArchived {
+			return &template, err
+		}
+		template.IsArchived = true
+		if err := w.update(ctx, &template, &template.Version, &template.UpdatedAt); err != nil {
+			return nil, err
+		}
+		w.happened(lifecycle.EventPolicyTemplateArchived, string(id), fmt.Sprintf("Policy template %q was archived", template.Name),
+			lifecycle.Changed(nil, "isArchived", "false", "true"))
+		return &template, nil
+	})
+}
+
+// DeletePolicyTemplate removes a policy template that nothing refers to, with its frozen
+// revisions.
+func (s *Service) DeletePolicyTemplate(ctx context.Context, call Call, id lifecycle.PolicyTemplateID, expectedVersion *int) error {
+	_, err := changeActive(ctx, s, call, func(ctx context.Context, w *work) (struct{}, error) {
+		template, err := w.lockTemplate(ctx, id, expectedVersion)
+		if err != nil {
+			return struct{}{}, err
+		}
+		w.happened(lifecycle.EventPolicyTemplateDeleted, string(id), fmt.Sprintf("Policy template %q was deleted", template.Name), nil)
+		return struct{}{}, w.deleteUnused(ctx, (*lifecycle.PolicyTemplate)(nil), string(id), "policy template")
+	})
+	return err
+}
+
+func (w *work) lockTemplate(ctx context.Context, id lifecycle.PolicyTemplateID, expected *int) (lifecycle.PolicyTemplate, error) {
+	return lockFresh(ctx, w, id, expected, func(t lifecycle.PolicyTemplate) int { return t.Version }, "policy template")
+}
+
+// freeze keeps the present revision for the key sets to come.
+func (w *work) freeze(ctx context.Context, template lifecycle.PolicyTemplate) error {
+	policy := template.Freeze(lifecycle.PolicyID(w.moment.NewID(lifecycle.KindPolicy)), w.moment.Now)
+	return w.insert(ctx, &policy)
+}
+
+func withDefaults(rules lifecycle.Rules) lifecycle.Rules {
+	if rules.SecretStorage == "" {
+		rules.SecretStorage = lifecycle.StorageHashed
+	}
+	if rules.Rotation.Mode == "" {
+		rules.Rotation.Mode = lifecycle.RotationNone
+	}
+	return rules
+}
+
+func checkTemplate(template lifecycle.PolicyTemplate) error {
+	if err := lifecycle.CheckName(template.Name, "input", "name"); err != nil {
+		return err
+	}
+	if err := checkDescription(template.Description); err != nil {
+		return err
+	}
+	if err := template.Check(); err != nil {
+		return err.At(at([]string{"input"}, err.Path...)...)
+	}
+	if template.KeyPrefix != nil {
+		return checkKeyPrefix(*template.KeyPrefix)
+	}
+	return nil
+}
+
+func templateChanges(before, after lifecycle.PolicyTemplate) []lifecycle.Change {
+	changes := lifecycle.Changed(nil, "name", before.Name, after.Name)
+	return lifecycle.Changed(changes, "description", text(before.Description), text(after.Description))
+}
+
+// ruleChanges lists the rules that differ. Durations that say the same, such as P1W and P7D, do
+// not.
+func ruleChanges(before, after lifecycle.Rules) []lifecycle.Change {
+	changes := lifecycle.Changed(nil, "secretStorage", string(before.SecretStorage), string(after.SecretStorage))
+	changes = lifecycle.Changed(changes, "validity", durationText(before.Expiration.Validity), durationText(after.Expiration.Validity))
+	changes = lifecycle.Changed(changes, "rotationMode", string(before.Rotation.Mode), string(after.Rotation.Mode))
+	changes = lifecycle.Changed(changes, "rotationInterval", durationText(before.Rotation.Interval), durationText(after.Rotation.Interval))
+	changes = lifecycle.Changed(changes, "rotationOverlap", before.Rotation.Overlap.String(), after.Rotation.Overlap.String())
+	changes = lifecycle.Changed(changes, "isManualRegenerationAllowed",
+		strconv.FormatBool(before.Rotation.IsManualRegenerationAllowed), strconv.FormatBool(after.Rotation.IsManualRegenerationAllowed))
+	return lifecycle.Changed(changes, "keyPrefix", text(before.KeyPrefix), text(after.KeyPrefix))
+}
+
+func durationText(d *lifecycle.Duration) string {
+	if d == nil {
+		return ""
+	}
+	return d.String()
+}
