@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	driver "modernc.org/sqlite"
+	moderncsqlite "modernc.org/sqlite"
 
 	"github.com/keywright/keywright/internal/manage"
 )
@@ -20,7 +20,6 @@ const (
 	sqliteLocked      = 6
 	sqliteCorrupt     = 11
 	sqliteNotADB      = 26
-	sqliteConstraint  = 19
 	sqliteForeignKey  = 787
 	sqlitePrimaryKey  = 1555
 	sqliteUnique      = 2067
@@ -40,11 +39,20 @@ func asksForRetry(err error) bool {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code == pgSerialization || pg.Code == pgDeadlock
 	}
-	if lite, ok := errors.AsType[*driver.Error](err); ok {
+	if lite, ok := errors.AsType[*moderncsqlite.Error](err); ok {
 		family := lite.Code() & sqliteFamily
 		return family == sqliteBusy || family == sqliteLocked
 	}
 	return false
+}
+
+// isForeignKey reports whether the database refused a reference to nothing, or to leave one behind.
+func isForeignKey(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code == pgForeignKey
+	}
+	lite, ok := errors.AsType[*moderncsqlite.Error](err)
+	return ok && lite.Code() == sqliteForeignKey
 }
 
 // explain turns what a use case can act on into the words of the contract: a taken unique value into a
@@ -61,7 +69,7 @@ func (s *Store) explain(ctx context.Context, err error) error {
 			return fmt.Errorf("%w: a row that is referred to (%s)", manage.ErrNotFound, pg.ConstraintName)
 		}
 	}
-	if lite, ok := errors.AsType[*driver.Error](err); ok {
+	if lite, ok := errors.AsType[*moderncsqlite.Error](err); ok {
 		switch lite.Code() {
 		case sqliteUnique, sqlitePrimaryKey:
 			return &manage.ConflictError{Constraint: s.uniqueIndex(ctx, lite.Error())}
@@ -77,7 +85,7 @@ func plain(err error) error {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return &databaseError{text: "PostgreSQL: " + pg.Message + " (SQLSTATE " + pg.Code + ")", cause: err}
 	}
-	if lite, ok := errors.AsType[*driver.Error](err); ok {
+	if lite, ok := errors.AsType[*moderncsqlite.Error](err); ok {
 		switch lite.Code() & sqliteFamily {
 		case sqliteCorrupt:
 			return &databaseError{text: "the database file is damaged: restore it from a backup", cause: err}

@@ -16,7 +16,6 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
 // Sizes of the pools.
@@ -61,6 +60,9 @@ type Store struct {
 
 // Open prepares the connections; it does not connect. [Store.Migrate] must have run once before the store is used.
 func Open(_ context.Context, c Config) (*Store, error) {
+	if c.Chain == nil || c.Now == nil {
+		return nil, errors.New("a store needs a chain and a clock")
+	}
 	s := &Store{chain: c.Chain, now: c.Now}
 	var err error
 	switch {
@@ -130,12 +132,12 @@ func (s *Store) openSQLite(path string) error {
 // when the process is killed; a power failure may take the last ones but leaves the file whole.
 func sqliteDB(path, option string) (*sql.DB, error) {
 	file := url.URL{Path: path}
-	db, err := sql.Open("sqlite", "file:"+file.EscapedPath()+
-		"?_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)&_time_format=sqlite&"+option)
+	connector, err := newFoldingSQLite("file:" + file.EscapedPath() +
+		"?_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)&_time_format=sqlite&" + option)
 	if err != nil {
 		return nil, fmt.Errorf("open the database %s: %w", path, err)
 	}
-	return db, nil
+	return sql.OpenDB(connector), nil
 }
 
 func pool(db *sql.DB, size int) *sql.DB {

@@ -22,8 +22,13 @@ type tx struct {
 
 // Write implements [manage.Store].
 func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx manage.Tx) error) (int64, error) {
+	return s.retrying(ctx, func(ctx context.Context, t *tx) error { return fn(ctx, t) })
+}
+
+// retrying starts the transaction over when the database ended it only for the sake of others.
+func (s *Store) retrying(ctx context.Context, fn func(ctx context.Context, t *tx) error) (int64, error) {
 	for try := 1; ; try++ {
-		position, err := s.writeOnce(ctx, func(ctx context.Context, t *tx) error { return fn(ctx, any(t).(manage.Tx)) })
+		position, err := s.writeOnce(ctx, fn)
 		if err == nil || try == tries || !asksForRetry(err) {
 			return position, err
 		}
@@ -46,7 +51,7 @@ func (s *Store) writeOnce(ctx context.Context, fn func(ctx context.Context, t *t
 		return 0, err
 	}
 	if err := begun.Commit(); err != nil {
-		return 0, fmt.Errorf("commit: %w", t.explain(ctx, err))
+		return 0, fmt.Errorf("commit: %w", s.explain(ctx, err))
 	}
 	return position, nil
 }

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
+)
+
+// factsRow is what one row can say of a key; the columns carry the names of Facts' members.
+type factsRow struct {
+	lifecycle.Facts
+	OAuthClient *lifecycle.OAuthClient `bun:"oauth_client,type:jsonb"`
+}
+
+// Facts implements [manage.Store].
+func (s *Store) Facts(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, int64, error) {
+	position, err := s.LogPosition(ctx)
+	if err != nil {
+		return lifecycle.Facts{}, 0, err
+	}
+	var row factsRow
+	err = s.read.NewRaw(`SELECT t.id AS tenant_id, t.status AS tenant_status,
+			a.id AS application_id, a.status AS application_status,
+			e.id AS environment_id, e.slug AS environment_slug,
+			s.id AS key_set_id, s.status AS key_set_status, s.oauth_client,
+			k.id AS key_id, k.status AS key_status, k.expires_at, k.retires_at
+		FROM keys k
+		JOIN key_sets s ON s.id = k.key_set_id
+		JOIN applications a ON a.id = s.application_id
+		JOIN environments e ON e.id = s.environment_id
+		JOIN tenants t ON t.id = k.tenant_id
+		WHERE k.digest = ? AND k.tenant_id = ?`, digest, tenant).Scan(ctx, &row)
+	if err == nil {
+		err = s.read.NewRaw(`SELECT DISTINCT p.id FROM api_subscription_key_sets l
+			JOIN api_subscriptions b ON b.id = l.subscription_id AND b.status = ?
+			JOIN apis p ON p.id = b.api_id AND p.status <> ?
+			WHERE l.key_set_id = ? ORDER BY p.id`,
+			lifecycle.SubscriptionActive, lifecycle.APIRetired, row.KeySetID).Scan(ctx, &row.AuthorizedAPIs)
+	}
+	if err != nil {
+		return lifecycle.Facts{}, position, fmt.Errorf("find the facts of a key: %w", s.explain(ctx, err))
+	}
+	if row.OAuthClient != nil {
+		row.Scopes = row.OAuthClient.Scopes
+	}
+	return row.Facts, position, nil
+}
+
+// DigestsBelow implements [manage.Store]. Events of a tenant, an environment or an API touch more than one
+// application: what is below those is listed, too.
+func (s *Store) DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error) {
+	below := map[lifecycle.TenantID][][]byte{}
+	for tenant, events := range groupBy(events, func(e lifecycle.Event) lifecycle.TenantID { return e.TenantID }) {
+		var digests [][]byte
+		q := s.read.NewSelect().Table("keys").Column("digest").Where("tenant_id = ?", tenant).Order("id")
+		if err := touched(q, events).Scan(ctx, &digests); err != nil {
+			return nil, fmt.Errorf("list digests of keys: %w", s.explain(ctx, err))
+		}
+		if len(digests) > 0 {
+			below[tenant] = digests
+		}
+	}
+	return below, nil
+}
+
+// touched narrows a query of keys to those that one of the events can touch the verdict of.
+func touched(q *bun.SelectQuery, events []lifecycle.Event) *bun.SelectQuery {
+	var sets, apps, envs, apis []string
+	for _, e := range events {
+		switch kind, _ := lifecycle.KindOf(e.SubjectID); {
+		case e.KeySetID != nil:
+			sets = append(sets, string(*e.KeySetID))
+		case e.ApplicationID != nil:
+			apps = append(apps, string(*e.ApplicationID))
+		case e.Type == lifecycle.EventTenantSuspended, e.Type == lifecycle.EventTenantReactivated:
+			return q
+		case kind == lifecycle.KindEnvironment:
+			envs = append(envs, e.SubjectID)
+		case kind == lifecycle.KindAPI:
+			apis = append(apis, e.SubjectID)
+		}
+	}
+	return q.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("key_set_id IN (?)", bun.List(sets)).
+			WhereOr("key_set_id IN (SELECT id FROM key_sets WHERE application_id IN (?))", bun.List(apps)).
+			WhereOr("key_set_id IN (SELECT id FROM key_sets WHERE environment_id IN (?))", bun.List(envs)).
+			WhereOr(`key_set_id IN (SELECT l.key_set_id FROM api_subscription_key_sets l
+				JOIN api_subscriptions b ON b.id = l.subscription_id WHERE b.api_id IN (?))`, bun.List(apis))
+	})
+}
+
+// lastUse is the newest of some uses of a key or a key set.
+type lastUse struct {
+	ID       string
+	TenantID lifecycle.TenantID
+	At       time.Time
+}
+
+// RecordUse implements [manage.Store]. Key sets are locked before keys and both by id, like everywhere.
+func (s *Store) RecordUse(ctx context.Context, uses []manage.Use) error {
+	sets, keys := map[string]lastUse{}, map[string]lastUse{}
+	for _, use := range uses {
+		for id, last := range map[string]map[string]lastUse{string(use.KeySetID): sets, string(use.KeyID): keys} {
+			if last[id].At.Before(use.At) {
+				last[id] = lastUse{ID: id, TenantID: use.TenantID, At: use.At}
+			}
+		}
+	}
+	return errors.Join(s.raiseLastUsed(ctx, "key_sets", sets), s.raiseLastUsed(ctx, "keys", keys))
+}
+
+func (s *Store) raiseLastUsed(ctx context.Context, table string, last map[string]lastUse) error {
+	ids := slices.Sorted(maps.Keys(last))
+	for part := range slices.Chunk(ids, batch) {
+		uses := make([]lastUse, len(part))
+		for i, id := range part {
+			uses[i] = last[id]
+		}
+		_, err := s.retrying(ctx, func(ctx context.Context, t *tx) error {
+			var locked []string
+			err := t.locking(t.NewSelect().Table(table).Column("id").Where("id IN (?)", bun.List(part))).Scan(ctx, &locked)
+			if err != nil {
+				return err
+			}
+			_, err = t.NewUpdate().With("uses", t.NewValues(&uses)).Table(table).TableExpr("uses").
+				Set("last_used_at = uses.at").Where("?.id = uses.id", bun.Ident(table)).
+				Where("?.tenant_id = uses.tenant_id", bun.Ident(table)).
+				Where("(last_used_at IS NULL OR last_used_at < uses.at)").Exec(ctx)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("record the last use of %s: %w", table, s.explain(ctx, err))
+		}
+	}
+	return nil
+}
