@@ -25,13 +25,21 @@ func APISubscriptionMoves() []LegalMove[APISubscriptionStatus] {
 
 // Move takes a step of the application. It reports whether anything changed.
 func (a *Application) Move(move Move) (event EventType, changed bool, err error) {
-	events := map[Move]EventType{MoveSuspend: EventApplicationSuspended, MoveReactivate: EventApplicationReactivated}
+	// An application has no other moves.
+	//
+	//exhaustive:ignore
+	events := map[Move]EventType{
+		MoveSuspend: EventApplicationSuspended, MoveReactivate: EventApplicationReactivated,
+	}
 	changed, err = takeStep(ApplicationMoves(), &a.Status, move, "an application")
 	return events[move], changed, err
 }
 
 // Move takes a step of the subscription. It reports whether anything changed.
 func (s *APISubscription) Move(move Move) (event EventType, changed bool, err error) {
+	// An approval records its own decision, not two events.
+	//
+	//exhaustive:ignore
 	events := map[Move]EventType{
 		MoveSuspend: EventAPISubscriptionSuspended, MoveReactivate: EventAPISubscriptionReactivated, MoveCancel: EventAPISubscriptionCanceled,
 	}

@@ -31,20 +31,33 @@ func APIMoves() []LegalMove[APIStatus] {
 
 // Move takes a step of the tenant. It reports whether anything changed.
 func (t *Tenant) Move(move Move) (event EventType, changed bool, err error) {
-	events := map[Move]EventType{MoveSuspend: EventTenantSuspended, MoveReactivate: EventTenantReactivated}
+	// A tenant has no other moves.
+	//
+	//exhaustive:ignore
+	events := map[Move]EventType{
+		MoveSuspend: EventTenantSuspended, MoveReactivate: EventTenantReactivated,
+	}
 	changed, err = takeStep(TenantMoves(), &t.Status, move, "a tenant")
 	return events[move], changed, err
 }
 
 // Move takes a step of the user. It reports whether anything changed.
 func (u *User) Move(move Move) (event EventType, changed bool, err error) {
-	events := map[Move]EventType{MoveDeactivate: EventUserDeactivated, MoveReactivate: EventUserReactivated}
+	// A user has no other moves.
+	//
+	//exhaustive:ignore
+	events := map[Move]EventType{
+		MoveDeactivate: EventUserDeactivated, MoveReactivate: EventUserReactivated,
+	}
 	changed, err = takeStep(UserMoves(), &u.Status, move, "a user")
 	return events[move], changed, err
 }
 
 // Move takes a step of the API. It reports whether anything changed.
 func (a *API) Move(move Move) (event EventType, changed bool, err error) {
+	// An API has no other moves.
+	//
+	//exhaustive:ignore
 	events := map[Move]EventType{
 		MovePublish: EventAPIPublished, MoveDeprecate: EventAPIDeprecated, MoveRetire: EventAPIRetired,
 	}

@@ -9,7 +9,7 @@
 //	            activate             suspend
 //	PENDING ───────────────▶ ACTIVE ─────────▶ SUSPENDED
 //	   │                      │ │ ▲  reactivate   │ │
-//	   │ revoke       retire  │ │ └───────────────┘ │
+//	   │ reject       retire  │ │ └───────────────┘ │
 //	   │               ┌──────┘ │ revoke, expire    │ revoke, expire
 //	   ▼               ▼        ▼                   ▼
 //	REVOKED ◀────── RETIRING ──────────▶ REVOKED or EXPIRED

@@ -55,7 +55,7 @@ func ParseDuration(text string) (Duration, error) {
 		return fail("a part is missing")
 	}
 	for unit, p := range dateParts {
-		if p.micros != 0 {
+		if p.isFraction {
 			return fail("only seconds may have a fraction")
 		}
 		switch unit {
@@ -69,23 +69,28 @@ func ParseDuration(text string) (Duration, error) {
 			d.days += p.whole
 		}
 	}
+	seconds := 0 // nanoseconds would overflow before they could be found too long
 	for unit, p := range clockParts {
-		if p.micros != 0 && unit != 'S' {
+		if p.isFraction && unit != 'S' {
 			return fail("only seconds may have a fraction")
 		}
-		size := map[byte]time.Duration{'H': time.Hour, 'M': time.Minute, 'S': time.Second}[unit]
-		d.clock += time.Duration(p.whole)*size + time.Duration(p.micros)*time.Microsecond
+		seconds += p.whole * map[byte]int{'H': 3600, 'M': 60, 'S': 1}[unit]
+		d.clock += time.Duration(p.micros) * time.Microsecond
 	}
-	if d.months > 12*1000 || d.days > 366*1000 || d.clock > 250*365*24*time.Hour {
+	if d.months > 12*1000 || d.days > 366*1000 || seconds > 250*365*24*3600 {
 		return fail("it is too long")
 	}
+	d.clock += time.Duration(seconds) * time.Second
 	if d.IsZero() {
 		d.negative = false
 	}
 	return d, nil
 }
 
-type durationPart struct{ whole, micros int }
+type durationPart struct {
+	whole, micros int
+	isFraction    bool
+}
 
 // scanParts reads number-unit pairs whose units stand in the order of units, each once.
 func scanParts(s, units string) (map[byte]durationPart, error) {
@@ -109,6 +114,7 @@ func scanParts(s, units string) (map[byte]durationPart, error) {
 			if len(fraction) == 0 || len(fraction) > 6 {
 				return nil, fmt.Errorf("a fraction has one to six digits")
 			}
+			p.isFraction = true
 			if p.micros, err = strconv.Atoi((fraction + "000000")[:6]); err != nil {
 				return nil, fmt.Errorf("%q is not a number", clip(s[:end]))
 			}
@@ -126,8 +132,8 @@ func clip(s string) string {
 	return s
 }
 
-// String gives the shortest ISO 8601 form; years and weeks are written as months and days
-// only where they are not whole.
+// String gives the ISO 8601 form: twelve months are written as a year, weeks as days, and the
+// clock in hours, minutes and seconds.
 func (d Duration) String() string {
 	if d.IsZero() {
 		return "PT0S"
@@ -170,7 +176,10 @@ func (d Duration) IsZero() bool { return d.months == 0 && d.days == 0 && d.clock
 func (d Duration) IsNegative() bool { return d.negative }
 
 // AddTo adds the duration to an instant. Months that are too short clamp to their last day:
-// 31 January plus P1M is the last of February. The result is cut to microseconds.
+// 31 January plus P1M is the last of February. A time of day that a change of clocks skips or
+// repeats is read with the offset from before the change: 02:30 is 03:30 in the night
+// that skips it, and the first of the two in the night that repeats it. The result is cut to
+// microseconds.
 func (d Duration) AddTo(t time.Time, zone *time.Location) time.Time {
 	sign := 1
 	if d.negative {
@@ -180,22 +189,46 @@ func (d Duration) AddTo(t time.Time, zone *time.Location) time.Time {
 		local := t.In(zone)
 		year, month, day := local.Date()
 		hour, minute, second := local.Clock()
-		first := time.Date(year, month+time.Month(sign*d.months), 1, 0, 0, 0, 0, zone)
-		if last := first.AddDate(0, 1, -1).Day(); day > last {
-			day = last
-		}
-		t = time.Date(first.Year(), first.Month(), day+sign*d.days, hour, minute, second, local.Nanosecond(), zone)
+		first := time.Date(year, month+time.Month(sign*d.months), 1, 0, 0, 0, 0, time.UTC)
+		day = min(day, first.AddDate(0, 1, -1).Day())
+		t = atWallTime(time.Date(first.Year(), first.Month(), day+sign*d.days, hour, minute, second, local.Nanosecond(), time.UTC), zone)
 	}
 	return Instant(t.Add(time.Duration(sign) * d.clock))
+}
+
+// atWallTime is the instant at which clocks in the zone show what wall shows in UTC. Alone,
+// time.Date decides differently east and west of Greenwich.
+func atWallTime(wall time.Time, zone *time.Location) time.Time {
+	year, month, day := wall.Date()
+	hour, minute, second := wall.Clock()
+	t := time.Date(year, month, day, hour, minute, second, wall.Nanosecond(), zone)
+	if skipped := wall.Add(-offset(t)); skipped.After(t) {
+		return skipped
+	}
+	if change, _ := t.ZoneBounds(); !change.IsZero() {
+		if first := wall.Add(-offset(change.Add(-1))); first.Before(change) {
+			return first
+		}
+	}
+	return t
+}
+
+func offset(t time.Time) time.Duration {
+	_, seconds := t.Zone()
+	return time.Duration(seconds) * time.Second
 }
 
 // Instant brings a time into the form that the databases keep: UTC, whole microseconds.
 func Instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 // AtLeast returns an approximate length for comparing durations of a policy with each other:
-// months count 28 days, so that "at least" stays true in February.
+// months count 28 days, so that "at least" stays true in February. Lengths beyond what a
+// time.Duration holds, some 290 years, are cut to that.
 func (d Duration) AtLeast() time.Duration {
-	return time.Duration(d.months*28+d.days)*24*time.Hour + d.clock
+	if days := d.months*28 + d.days; days < int((math.MaxInt64-d.clock)/(24*time.Hour)) {
+		return time.Duration(days)*24*time.Hour + d.clock
+	}
+	return math.MaxInt64
 }
 
 // MarshalText implements encoding.TextMarshaler.

@@ -57,6 +57,15 @@ const (
 	KindBulkOperation   Kind = "blk"
 )
 
+// AllKind lists the kinds.
+func AllKind() []Kind {
+	return []Kind{
+		KindTenant, KindOrganization, KindGroup, KindUser, KindRole, KindRoleAssignment, KindSignInKey,
+		KindEnvironment, KindPolicyTemplate, KindPolicy, KindAPI, KindApplication, KindAPISubscription,
+		KindKeySet, KindKey, KindMilestone, KindEvent, KindBulkOperation,
+	}
+}
+
 const (
 	crockford = "0123456789abcdefghjkmnpqrstvwxyz"
 	idLength  = 26
@@ -101,7 +110,7 @@ func base32(b [16]byte) string {
 // nothing about whether such an object exists.
 func KindOf(id string) (Kind, error) {
 	prefix, rest, found := strings.Cut(id, "_")
-	if !found || len(rest) != idLength || rest[0] > '7' {
+	if !found || !isOneOf(Kind(prefix), AllKind()) || len(rest) != idLength || rest[0] > '7' {
 		return "", errMalformedID
 	}
 	for i := range len(rest) {

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -139,6 +140,7 @@ func DefaultKeySetName(t AuthenticationType, application string, n int) string {
 	kind := map[AuthenticationType]string{
 		AuthenticationAPIKey:       "API key",
 		AuthenticationBasic:        "Basic",
+		AuthenticationHmac:         "HMAC",
 		AuthenticationOAuth2Client: "OAuth client",
 	}[t]
 	suffix := ""
@@ -149,5 +151,5 @@ func DefaultKeySetName(t AuthenticationType, application string, n int) string {
 	if room := MaxNameLength - len(suffix); len(name) > room {
 		name = name[:room]
 	}
-	return string(name) + suffix
+	return strings.TrimSpace(string(name)) + suffix
 }

@@ -116,10 +116,11 @@ func (s KeySetState) LatestKey() Key {
 // Suspend disables an active key set until it is reactivated (S0-38 … S0-41). The default key
 // set is suspended by its application only (S4-26, D16).
 func (s KeySetState) Suspend(cause SuspensionCause, m Moment) (Transition, error) {
-	if s.KeySet.StatusAt(m.Now) == KeySetSuspended {
+	status := s.KeySet.StatusAt(m.Now)
+	if status == KeySetSuspended {
 		return Transition{KeySet: s.KeySet}, nil
 	}
-	if s.KeySet.IsDefault && cause == SuspendedManual {
+	if s.KeySet.IsDefault && cause == SuspendedManual && status == KeySetActive {
 		return Transition{}, Blocked("the default key set cannot be suspended: make another key set the default first, or suspend the application",
 			string(s.KeySet.ApplicationID))
 	}
@@ -136,6 +137,13 @@ func (s KeySetState) Reactivate(m Moment) (Transition, error) {
 	}
 	return s.move(MoveReactivate, m, EventKeySetReactivated, MilestoneReactivation, func(t *Transition) {
 		t.KeySet.SuspensionCause, t.KeySet.SuspendedAt = nil, nil
+		if t.Keys[0].ActivatedAt == nil {
+			t.Keys[0].ActivatedAt = &m.Now
+		}
+		if t.KeySet.ActivatedAt == nil { // born suspended: this is the first time that it can be used
+			t.KeySet.ActivatedAt = &m.Now
+			t.Milestones = append(t.Milestones, s.KeySet.milestone(m, MilestoneProvisioning, t.Keys[0].ID)) // S0-32
+		}
 	})
 }
 
@@ -152,15 +160,26 @@ func (s KeySetState) Revoke(reason RevocationReason, m Moment) (Transition, erro
 			t.Keys[i].RevokedAt, t.Keys[i].RevocationReason = &m.Now, &reason
 		}
 		for _, k := range s.Keys {
-			if k.Status == KeyRetiring {
+			if k.StatusAt(m.Now) == KeyRetiring { // one whose overlap is over ended then, not now
 				t.Keys = append(t.Keys, k.revoked(reason, m.Now))
 			}
 		}
-		for _, planned := range s.Planned {
-			planned.Status = MilestoneCanceled
-			t.Milestones = append(t.Milestones, planned)
+		for _, k := range t.Keys {
+			t.Milestones = append(t.Milestones, s.canceled(k.ID)...)
 		}
 	})
+}
+
+// canceled are the milestones of one key that will not happen any more.
+func (s KeySetState) canceled(of KeyID) []Milestone {
+	var milestones []Milestone
+	for _, planned := range s.Planned {
+		if planned.KeyID != nil && *planned.KeyID == of {
+			planned.Status = MilestoneCanceled
+			milestones = append(milestones, planned)
+		}
+	}
+	return milestones
 }
 
 // move takes a step of the key set and the same step of its latest key, which always have one
@@ -173,7 +192,7 @@ func (s KeySetState) move(move Move, m Moment, event EventType, kind MilestoneKi
 	latest := s.LatestKey()
 	keyTo, legal := step(KeyMoves(), latest.Status, move)
 	if !legal {
-		return Transition{}, fmt.Errorf("key set %s is %s but its latest key %s is %s", s.KeySet.ID, s.KeySet.Status, latest.ID, latest.Status)
+		return Transition{}, s.disagreement()
 	}
 	t := Transition{KeySet: s.KeySet, Events: []Event{s.KeySet.event(event)}}
 	t.Events[0].Changes = Changed(nil, "status", string(s.KeySet.Status), string(to))
@@ -188,33 +207,32 @@ func (s KeySetState) move(move Move, m Moment, event EventType, kind MilestoneKi
 // previous key is revoked at once unless an overlap is asked for, which the policy's own bounds
 // (D8). The new key is suspended if the previous one was (S0-56).
 func (s KeySetState) Regenerate(policy Policy, fresh Key, overlap *Duration, m Moment) (Transition, error) {
+	status := s.KeySet.StatusAt(m.Now)
+	if _, legal := step(KeySetMoves(), status, MoveRegenerate); !legal {
+		return Transition{}, s.illegal(MoveRegenerate, m.Now)
+	}
 	if !policy.Rotation.IsManualRegenerationAllowed {
 		return Transition{}, &Refusal{
 			Code: CodePolicyViolation, Message: "the policy does not allow manual regeneration",
 			Path: []string{"input", "id"}, PolicyID: policy.ID,
 		}
 	}
-	status := s.KeySet.StatusAt(m.Now)
-	if _, legal := step(KeySetMoves(), status, MoveRegenerate); !legal {
-		return Transition{}, s.illegal(MoveRegenerate, m.Now)
-	}
 	end, err := policy.overlapEnd(overlap, m)
 	if err != nil {
 		return Transition{}, err
 	}
-	previous := s.LatestKey()
-	if end != nil && status == KeySetActive {
-		previous = previous.retired(*end)
-	} else {
-		previous = previous.revoked(ReasonSuperseded, m.Now) // a suspended key has no overlap to serve
+	latest := s.LatestKey()
+	if string(latest.Status) != string(status) {
+		return Transition{}, s.disagreement()
+	}
+	previous := latest.revoked(ReasonSuperseded, m.Now)
+	if end != nil && status == KeySetActive { // a suspended key has no overlap to serve
+		previous = latest.retired(*end)
 	}
 	previous.IsLatest = false
-	t := s.issue(policy, fresh, s.LatestKey().Status, s.LatestKey().SequenceNumber+1, m)
+	t := s.issue(policy, fresh, latest.Status, latest.SequenceNumber+1, m)
 	t.Keys = append([]Key{previous}, t.Keys...) // the old one gives up LATEST before the new one takes it
-	for _, planned := range s.Planned {
-		planned.Status = MilestoneCanceled
-		t.Milestones = append(t.Milestones, planned)
-	}
+	t.Milestones = append(t.Milestones, s.canceled(previous.ID)...)
 	t.Milestones = append(t.Milestones, s.KeySet.milestone(m, MilestoneRegeneration, fresh.ID))
 	if previous.Status == KeyRetiring {
 		t.Milestones = append(t.Milestones, s.KeySet.planned(m, MilestoneRetirement, previous.ID, *previous.RetiresAt, MilestonePlanned))
@@ -243,15 +261,18 @@ func (p Policy) overlapEnd(overlap *Duration, m Moment) (*time.Time, error) {
 
 // Create makes a key set with its first key, ACTIVE or born SUSPENDED (S4-17).
 func Create(set KeySet, policy Policy, first Key, suspended bool, m Moment) Transition {
-	set.Status, set.ActivatedAt = KeySetActive, &m.Now
-	status := KeyActive
-	if suspended {
+	status, begins := KeyActive, MilestoneProvisioning // S0-32
+	set.Status = KeySetActive
+	if suspended { // it cannot be used before somebody reactivates it
+		status, begins = KeySuspended, MilestoneSuspension
 		cause := SuspendedManual
-		set.Status, set.SuspensionCause, set.SuspendedAt, status = KeySetSuspended, &cause, &m.Now, KeySuspended
+		set.Status, set.SuspensionCause, set.SuspendedAt = KeySetSuspended, &cause, &m.Now
+	} else {
+		set.ActivatedAt = &m.Now
 	}
 	s := KeySetState{KeySet: set}
 	t := s.issue(policy, first, status, 1, m)
-	t.Milestones = append([]Milestone{set.milestone(m, MilestoneProvisioning, first.ID)}, t.Milestones...) // S0-32
+	t.Milestones = append([]Milestone{set.milestone(m, begins, first.ID)}, t.Milestones...)
 	e := t.KeySet.event(EventKeySetCreated)
 	e.Changes = Changed(nil, "status", "", string(set.Status))
 	t.Events = []Event{e}
@@ -263,7 +284,10 @@ func (s KeySetState) issue(policy Policy, fresh Key, status KeyStatus, number in
 	schedule := policy.ScheduleFrom(m.Now, m.Zone)
 	fresh.TenantID, fresh.KeySetID, fresh.SequenceNumber = s.KeySet.TenantID, s.KeySet.ID, number
 	fresh.Status, fresh.IsLatest = status, true
-	fresh.ActivatedAt, fresh.ExpiresAt, fresh.CreatedAt = &m.Now, schedule.ExpiresAt, m.Now
+	fresh.ExpiresAt, fresh.CreatedAt = schedule.ExpiresAt, m.Now
+	if status == KeyActive {
+		fresh.ActivatedAt = &m.Now
+	}
 	t := Transition{KeySet: s.KeySet, Keys: []Key{fresh}}
 	t.KeySet.ExpiresAt, t.KeySet.RotatesAt, t.KeySet.PublicIdentifier = schedule.ExpiresAt, schedule.RotatesAt, fresh.PublicIdentifier
 	if schedule.RotatesAt != nil {
@@ -298,13 +322,7 @@ func (s KeySetState) RevokeKey(id KeyID, reason RevocationReason, m Moment) (Tra
 	e.Summary = fmt.Sprintf("Key %d of %q was revoked", k.SequenceNumber, s.KeySet.Name)
 	e.Changes = Changed(Changed(nil, "status", string(k.Status), string(KeyRevoked)), "revocationReason", "", string(reason))
 	t := Transition{KeySet: s.KeySet, Keys: []Key{k.revoked(reason, m.Now)}, Events: []Event{e}}
-	t.Milestones = []Milestone{s.KeySet.milestone(m, MilestoneRevocation, id)}
-	for _, planned := range s.Planned {
-		if planned.KeyID != nil && *planned.KeyID == id {
-			planned.Status = MilestoneCanceled
-			t.Milestones = append(t.Milestones, planned)
-		}
-	}
+	t.Milestones = append([]Milestone{s.KeySet.milestone(m, MilestoneRevocation, id)}, s.canceled(id)...)
 	return t, nil
 }
 
@@ -328,6 +346,12 @@ func (s KeySetState) illegal(move Move, now time.Time) *Refusal {
 		Message:       fmt.Sprintf("a key set that is %s cannot be %s", status, movePast[move]),
 		CurrentStatus: string(status), AllowedActions: s.KeySet.AllowedActions(now),
 	}
+}
+
+// disagreement is a fault of what is stored, not of the caller.
+func (s KeySetState) disagreement() error {
+	latest := s.LatestKey()
+	return fmt.Errorf("key set %s is %s but its latest key %q is %q", s.KeySet.ID, s.KeySet.Status, latest.ID, latest.Status)
 }
 
 var movePast = map[Move]string{
@@ -354,6 +378,9 @@ func (k Key) retired(end time.Time) Key {
 	return k
 }
 
+// eventWords say what happened to a key set.
+//
+//exhaustive:ignore
 var eventWords = map[EventType]string{
 	EventKeySetCreated: "was created", EventKeySetSuspended: "was suspended", EventKeySetReactivated: "was reactivated",
 	EventKeySetRegenerated: "was regenerated", EventKeySetRevoked: "was revoked", EventKeySetDeleted: "was deleted",

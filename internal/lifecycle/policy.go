@@ -84,14 +84,29 @@ func (r Rules) Check() *Refusal {
 	if r.Rotation.Overlap.IsNegative() {
 		return Invalid("must not be negative", "rotation", "overlap")
 	}
-	overlap, validity, interval := r.Rotation.Overlap.AtLeast(), r.Expiration.Validity, r.Rotation.Interval
-	if interval != nil && overlap > interval.AtLeast() {
+	if r.Rotation.Interval != nil && r.Rotation.Overlap.AtLeast() > r.Rotation.Interval.AtLeast() {
 		return Invalid("must not be longer than the rotation interval", "rotation", "overlap")
 	}
-	if validity != nil && interval != nil && interval.AtLeast() > validity.AtLeast()+24*time.Hour {
+	if r.expiresBeforeRotation() {
 		return Invalid("must not be longer than the validity, or keys expire before they are rotated", "rotation", "interval")
 	}
 	return nil
+}
+
+// expiresBeforeRotation tries every day of four years, because P3M is longer than P90D or not
+// depending on the season.
+func (r Rules) expiresBeforeRotation() bool {
+	start := time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
+	for day := range 4*365 + 1 {
+		s := r.ScheduleFrom(start.AddDate(0, 0, day), time.UTC)
+		if s.RotatesAt == nil || s.ExpiresAt == nil {
+			return false
+		}
+		if s.ExpiresAt.Before(*s.RotatesAt) {
+			return true
+		}
+	}
+	return false
 }
 
 // Schedule is when a key issued under the rules rotates and expires, in a time zone.
@@ -102,9 +117,9 @@ type Schedule struct {
 }
 
 // ScheduleFrom plans a key that is usable from start on. Where rotation and expiration fall on
-// the same calendar day of the zone, rotation takes precedence: the expiration is superseded,
-// and the key then ends at the latest when the overlap of that rotation ends, so it never turns
-// into a key without an end (T5).
+// the same calendar day of the zone, rotation takes precedence: the expiration is superseded.
+// The key then ends with the overlap of that rotation, or as planned where that is later, so
+// that it is there to be rotated and never turns into a key without an end (T5).
 func (r Rules) ScheduleFrom(start time.Time, zone *time.Location) Schedule {
 	var s Schedule
 	if r.Expiration.Validity != nil {

@@ -18,20 +18,22 @@ const (
 
 // CheckName refuses names that are empty, too long, or hold characters that people cannot see.
 func CheckName(name string, path ...string) *Refusal {
-	if strings.TrimSpace(name) == "" {
+	if !strings.ContainsFunc(name, isVisible) && utf8.ValidString(name) {
 		return Required("a name is needed", path...)
 	}
-	if name != strings.TrimSpace(name) {
+	if utf8.ValidString(name) && name != strings.TrimSpace(name) {
 		return Invalid("must not begin or end with white space", path...)
 	}
 	if err := CheckText(name, MaxNameLength, path...); err != nil {
 		return err
 	}
-	if strings.ContainsAny(name, "\n\r\t") {
+	if strings.ContainsAny(name, "\n\r\t\u2028\u2029") {
 		return Invalid("must stand on one line", path...)
 	}
 	return nil
 }
+
+func isVisible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 
 // CheckText refuses texts that are too long, not UTF-8, or hold control characters other than
 // line breaks and tabs.

@@ -56,11 +56,12 @@ func Judge(f Facts, p Presented, now time.Time) Verdict {
 	switch status := key.StatusAt(now); {
 	case status == KeyRevoked || f.KeySetStatus == KeySetRevoked:
 		code = VerdictRevoked
-	case status == KeyExpired:
+	case status == KeyExpired, f.KeySetStatus == KeySetExpired && status != KeyRetiring:
 		code = VerdictExpired
 	case status == KeyPending || f.KeySetStatus == KeySetPending:
 		code = VerdictPending
-	case status == KeySuspended || f.KeySetStatus == KeySetSuspended,
+	case status != KeyActive && status != KeyRetiring, // SUSPENDED, or no status that we know: refused
+		f.KeySetStatus != KeySetActive && f.KeySetStatus != KeySetExpired,
 		f.ApplicationStatus != ApplicationActive, f.TenantStatus != TenantActive:
 		code = VerdictSuspended
 	case p.EnvironmentSlug != "" && p.EnvironmentSlug != f.EnvironmentSlug:
