@@ -14,6 +14,9 @@ type refusal struct {
 	panicked bool
 }
 
+// maxRefusals is how many errors of one document are reported. Validation finds one for every two fields in conflict.
+const maxRefusals = 100
+
 // prepare parses and checks a request. What it returns is an operation that may run, or a refusal.
 func prepare(
 	ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams,
@@ -25,6 +28,7 @@ func prepare(
 	}()
 	opCtx, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {
+		errs = errs[:min(len(errs), maxRefusals)]
 		ctx = graphql.WithOperationContext(ctx, opCtx)
 		return opCtx, &refusal{Response: present(ctx, exec, coded(errs, CodeBadRequest))}
 	}
