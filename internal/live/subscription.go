@@ -49,8 +49,9 @@ type Subscription struct {
 	isEnded        bool
 	isClosed       bool
 
-	sentAt, askedAt time.Duration
+	sentAt, askedAt     time.Duration
 	isConfirmed         bool
+	begunAt             time.Duration
 	unconfirmed, unread trouble // with asking for authority, and with reading the log
 	timer               *time.Timer
 	batch               []Message
@@ -93,7 +94,8 @@ func (f *Follower) Subscribe(ctx context.Context, r Reader) (*Subscription, erro
 	}
 	s := &Subscription{
 		f: f, reader: r, sequence: present, examined: head, present: present, life: state.life,
-		owesCheckpoint: true, isOutOfRange: after > present, sentAt: f.Elapsed(), askedAt: f.Elapsed() - f.Authority, batch: make([]Message, 0, 4),
+		owesCheckpoint: true, isOutOfRange: after > present, sentAt: f.Elapsed(), askedAt: f.Elapsed() - f.Authority, begunAt: f.Elapsed(),
+		batch: make([]Message, 0, 4),
 	}
 	if r.After != nil && after < present {
 		s.sequence, s.examined = after, unknown
@@ -149,7 +151,7 @@ func (s *Subscription) Next(ctx context.Context) ([]Message, error) {
 				continue // everything in this part of the log was passed over
 			}
 		}
-		s.wait(ctx, grown)
+		s.wait(ctx, state, grown)
 	}
 	return nil, ctx.Err()
 }
@@ -174,7 +176,7 @@ func (s *Subscription) over(state progress) Reason {
 	switch {
 	case state.isEnded:
 		return Shutdown
-	case state.life != s.life, now-state.readAt > patience, s.unconfirmed.lasts(now, patience), s.unread.lasts(now, patience):
+	case state.life != s.life, now-max(state.readAt, s.begunAt) > patience, s.unconfirmed.lasts(now, patience), s.unread.lasts(now, patience):
 		return LogUnavailable
 	}
 	return ""
@@ -326,17 +328,16 @@ func (s *Subscription) sent() []Message {
 }
 
 // wait returns when there may be something to do.
-func (s *Subscription) wait(ctx context.Context, grown <-chan struct{}) {
+func (s *Subscription) wait(ctx context.Context, state progress, grown <-chan struct{}) {
 	now := s.f.Elapsed()
-	pause := s.sentAt + s.f.Checkpoint - now
+	// A follower that cannot read the log wakes nobody, so the end of patience is waited for, too.
+	pause := min(s.sentAt+s.f.Checkpoint, max(state.readAt, s.begunAt)+s.f.Patience+time.Millisecond) - now
 	if s.reader.Authority != nil {
 		pause = min(pause, s.askedAt+s.f.Authority-now)
 	}
 	if s.unread.is || pause <= 0 {
 		pause = retryRead
 	}
-	// A follower that cannot read the log wakes nobody.
-	pause = min(pause, max(s.f.Patience, retryRead))
 	if s.timer == nil {
 		s.timer = time.NewTimer(pause)
 	} else {
