@@ -22,13 +22,15 @@ CREATE TABLE tenants (
 CREATE UNIQUE INDEX tenants_slug ON tenants (slug);
 
 CREATE TABLE organizations (
-    id         TEXT      NOT NULL PRIMARY KEY,
+    row_id     INTEGER PRIMARY KEY, -- the text index refers to it
+    id         TEXT      NOT NULL,
     tenant_id  TEXT      NOT NULL REFERENCES tenants (id),
     name       TEXT      NOT NULL,
     version    INTEGER   NOT NULL,
     created_at TIMESTAMP NOT NULL,
     updated_at TIMESTAMP NOT NULL
 );
+CREATE UNIQUE INDEX organizations_pkey ON organizations (id);
 CREATE UNIQUE INDEX organizations_tenant_id ON organizations (tenant_id, id);
 CREATE UNIQUE INDEX organizations_name ON organizations (tenant_id, name);
 
@@ -46,7 +48,8 @@ CREATE UNIQUE INDEX groups_tenant_id ON groups (tenant_id, id);
 CREATE UNIQUE INDEX groups_name ON groups (organization_id, name);
 
 CREATE TABLE users (
-    id                 TEXT      NOT NULL PRIMARY KEY,
+    row_id             INTEGER PRIMARY KEY, -- the text index refers to it
+    id                 TEXT      NOT NULL,
     tenant_id          TEXT      NOT NULL REFERENCES tenants (id),
     organization_id    TEXT,
     display_name       TEXT      NOT NULL,
@@ -59,6 +62,7 @@ CREATE TABLE users (
     updated_at         TIMESTAMP NOT NULL,
     FOREIGN KEY (tenant_id, organization_id) REFERENCES organizations (tenant_id, id)
 );
+CREATE UNIQUE INDEX users_pkey ON users (id);
 CREATE UNIQUE INDEX users_tenant_id ON users (tenant_id, id);
 CREATE UNIQUE INDEX users_email ON users (tenant_id, lower(email));
 CREATE INDEX users_organization ON users (organization_id);
@@ -170,7 +174,8 @@ CREATE UNIQUE INDEX policies_tenant_id ON policies (tenant_id, id);
 CREATE UNIQUE INDEX policies_revision ON policies (template_id, revision);
 
 CREATE TABLE apis (
-    id                TEXT      NOT NULL PRIMARY KEY,
+    row_id            INTEGER PRIMARY KEY, -- the text index refers to it
+    id                TEXT      NOT NULL,
     tenant_id         TEXT      NOT NULL,
     organization_id   TEXT      NOT NULL,
     name              TEXT      NOT NULL,
@@ -184,6 +189,7 @@ CREATE TABLE apis (
     updated_at        TIMESTAMP NOT NULL,
     FOREIGN KEY (tenant_id, organization_id) REFERENCES organizations (tenant_id, id)
 );
+CREATE UNIQUE INDEX apis_pkey ON apis (id);
 CREATE UNIQUE INDEX apis_tenant_id ON apis (tenant_id, id);
 CREATE UNIQUE INDEX apis_name ON apis (tenant_id, name, release);
 CREATE INDEX apis_organization ON apis (organization_id);
@@ -210,7 +216,8 @@ CREATE TABLE api_environments (
 CREATE INDEX api_environments_environment ON api_environments (environment_id);
 
 CREATE TABLE applications (
-    id              TEXT      NOT NULL PRIMARY KEY,
+    row_id          INTEGER PRIMARY KEY, -- the text index refers to it
+    id              TEXT      NOT NULL,
     tenant_id       TEXT      NOT NULL,
     organization_id TEXT      NOT NULL,
     group_id        TEXT,
@@ -226,13 +233,15 @@ CREATE TABLE applications (
     FOREIGN KEY (tenant_id, group_id) REFERENCES groups (tenant_id, id),
     FOREIGN KEY (tenant_id, owner_id) REFERENCES users (tenant_id, id)
 );
+CREATE UNIQUE INDEX applications_pkey ON applications (id);
 CREATE UNIQUE INDEX applications_tenant_id ON applications (tenant_id, id);
 CREATE UNIQUE INDEX applications_name ON applications (organization_id, name);
 CREATE INDEX applications_group ON applications (group_id);
 CREATE INDEX applications_owner ON applications (owner_id);
 
 CREATE TABLE api_subscriptions (
-    id             TEXT      NOT NULL PRIMARY KEY,
+    row_id         INTEGER PRIMARY KEY, -- the text index refers to it
+    id             TEXT      NOT NULL,
     tenant_id      TEXT      NOT NULL,
     application_id TEXT      NOT NULL,
     api_id         TEXT      NOT NULL,
@@ -245,6 +254,7 @@ CREATE TABLE api_subscriptions (
     FOREIGN KEY (tenant_id, api_id) REFERENCES apis (tenant_id, id),
     FOREIGN KEY (tenant_id, environment_id) REFERENCES environments (tenant_id, id)
 );
+CREATE UNIQUE INDEX api_subscriptions_pkey ON api_subscriptions (id);
 CREATE UNIQUE INDEX api_subscriptions_tenant_id ON api_subscriptions (tenant_id, id);
 CREATE UNIQUE INDEX api_subscriptions_live ON api_subscriptions (application_id, api_id, environment_id)
     WHERE status NOT IN ('CANCELED', 'REJECTED');
@@ -253,7 +263,8 @@ CREATE INDEX api_subscriptions_api ON api_subscriptions (api_id);
 CREATE INDEX api_subscriptions_environment ON api_subscriptions (environment_id);
 
 CREATE TABLE key_sets (
-    id                  TEXT      NOT NULL PRIMARY KEY,
+    row_id              INTEGER PRIMARY KEY, -- the text index refers to it
+    id                  TEXT      NOT NULL,
     tenant_id           TEXT      NOT NULL,
     application_id      TEXT      NOT NULL,
     environment_id      TEXT      NOT NULL,
@@ -279,6 +290,7 @@ CREATE TABLE key_sets (
     FOREIGN KEY (tenant_id, environment_id) REFERENCES environments (tenant_id, id),
     FOREIGN KEY (tenant_id, policy_id) REFERENCES policies (tenant_id, id)
 );
+CREATE UNIQUE INDEX key_sets_pkey ON key_sets (id);
 CREATE UNIQUE INDEX key_sets_tenant_id ON key_sets (tenant_id, id);
 CREATE UNIQUE INDEX key_sets_name ON key_sets (application_id, name);
 CREATE UNIQUE INDEX key_sets_default ON key_sets (application_id) WHERE is_default;
