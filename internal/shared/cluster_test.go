@@ -1,7 +1,7 @@
 package shared_test
 
 import (
-	"context"
+	"bufio"
 	"fmt"
 	"net"
 	"os/exec"
@@ -108,7 +108,7 @@ var _ sharedtest.Flusher = clustered{}
 
 func (c clustered) Flush(tb testing.TB) {
 	for _, node := range c.cluster.nodes {
-		check(tb, node.FlushAll(context.Background()).Err())
+		check(tb, node.FlushAll(tb.Context()).Err())
 	}
 }
 
@@ -120,23 +120,13 @@ type cluster struct {
 
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
-	binary, err := exec.LookPath("redis-server")
-	check(t, err)
 	c := &cluster{}
 	var addrs []string
 	for range 3 {
-		port, busPort := freePort(t), freePort(t)
-		server := exec.Command(binary, "--port", strconv.Itoa(port), "--cluster-port", strconv.Itoa(busPort), "--bind", "127.0.0.1",
-			"--cluster-enabled", "yes", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
-		check(t, server.Start())
-		t.Cleanup(func() {
-			_ = server.Process.Kill()
-			_ = server.Wait()
-		})
+		port, busPort := startNode(t)
 		addr := fmt.Sprintf("127.0.0.1:%d", port)
 		addrs = append(addrs, addr)
 		c.nodes = append(c.nodes, rawClient(t, "redis://"+addr))
-		eventually(t, "node is up", func() bool { return c.nodes[len(c.nodes)-1].Ping(t.Context()).Err() == nil })
 		check(t, c.nodes[0].Do(t.Context(), "CLUSTER", "MEET", "127.0.0.1", port, busPort).Err())
 	}
 	for i, node := range c.nodes {
@@ -150,6 +140,38 @@ func startCluster(t *testing.T) *cluster {
 	}
 	c.url = "redis+cluster://" + addrs[0] + "?addr=" + addrs[1] + "&addr=" + addrs[2]
 	return c
+}
+
+// startNode starts one server that will be part of a cluster. Somebody else may take a port before the server does;
+// then it ends, and the next one gets others.
+func startNode(t *testing.T) (port, busPort int) {
+	t.Helper()
+	for range 5 {
+		port, busPort = freePort(t), freePort(t)
+		// The shell ends the server when its input closes: at the end of the test, however that comes.
+		server := exec.Command("sh", "-c", `redis-server "$@" & cat; kill -9 $!`, "sh",
+			"--port", strconv.Itoa(port), "--cluster-port", strconv.Itoa(busPort), "--bind", "127.0.0.1",
+			"--cluster-enabled", "yes", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
+		input, err := server.StdinPipe()
+		check(t, err)
+		output, err := server.StdoutPipe()
+		check(t, err)
+		check(t, server.Start())
+		t.Cleanup(func() {
+			_ = input.Close()
+			_ = server.Wait() // it was killed
+		})
+		for lines := bufio.NewScanner(output); lines.Scan(); {
+			if strings.Contains(lines.Text(), "Ready to accept connections") {
+				return port, busPort
+			}
+			if strings.Contains(lines.Text(), "bind:") || strings.Contains(lines.Text(), "Failed listening") {
+				break
+			}
+		}
+	}
+	t.Fatal("no cluster node could be started")
+	return 0, 0
 }
 
 func freePort(t *testing.T) int {

@@ -136,19 +136,21 @@ func check(tb testing.TB, err error) {
 	}
 }
 
+const benchTenant = "tnt_01hzzzzzzzzzzzzzzzzzzzzzzz"
+
 func benchmarkLookupHit(b *testing.B, s shared.State) {
 	const keys = 10_000
 	epoch := begin(b, s, 0)
 	for i := range keys {
 		digest := [32]byte{byte(i), byte(i >> 8)}
-		_, err := s.Fill(b.Context(), "tnt_01hzzzzzzzzzzzzzzzzzzzzzzz", digest, epoch, 1, make([]byte, 80), time.Hour)
+		_, err := s.Fill(b.Context(), benchTenant, digest, epoch, 1, make([]byte, 48), time.Hour)
 		check(b, err)
 	}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
 			n := i % keys
-			a, err := s.Lookup(b.Context(), "tnt_01hzzzzzzzzzzzzzzzzzzzzzzz", [32]byte{byte(n), byte(n >> 8)})
+			a, err := s.Lookup(b.Context(), benchTenant, [32]byte{byte(n), byte(n >> 8)})
 			if err != nil || a.Kind != shared.Facts {
 				b.Errorf("missed: %v %v", a.Kind, err)
 				return

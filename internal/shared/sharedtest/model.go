@@ -2,7 +2,6 @@ package sharedtest
 
 import (
 	"bytes"
-	"context"
 	"maps"
 	"slices"
 	"testing"
@@ -109,7 +108,6 @@ func matchesModel(t *testing.T, s subject) {
 	if !ok {
 		t.Skip("this state cannot be flushed")
 	}
-	ctx := context.Background()
 	positions := rapid.Int64Range(0, 12) // across one and two digits
 	tenants := rapid.SampledFrom([]string{"tnt_1", "tnt_2"})
 	digests := rapid.SampledFrom([][32]byte{digestOf("a"), digestOf("b")})
@@ -140,7 +138,7 @@ func matchesModel(t *testing.T, s subject) {
 			},
 			"begin": func(r *rapid.T) {
 				life, position := life.Draw(r, "life"), positions.Draw(r, "position")
-				begun, err := s.Begin(ctx, epochs[life], position)
+				begun, err := s.Begin(r.Context(), epochs[life], position)
 				must(r, err)
 				want(r, "begun", begun, m.begin(life, position))
 			},
@@ -160,7 +158,7 @@ func matchesModel(t *testing.T, s subject) {
 			"fill": func(r *rapid.T) {
 				at, life, version := places.Draw(r, "at"), life.Draw(r, "life"), positions.Draw(r, "version")
 				facts := rapid.SliceOfN(rapid.Byte(), 1, 3).Draw(r, "facts")
-				stored, err := s.Fill(ctx, at.tenant, at.digest, epochs[life], version, facts, time.Minute)
+				stored, err := s.Fill(r.Context(), at.tenant, at.digest, epochs[life], version, facts, time.Minute)
 				must(r, err)
 				want(r, "stored", stored, m.fill(at, life, version, facts))
 			},
@@ -171,7 +169,7 @@ func matchesModel(t *testing.T, s subject) {
 			},
 			"invalidateTenant": func(r *rapid.T) {
 				tenant, position := tenants.Draw(r, "tenant"), positions.Draw(r, "position")
-				must(r, s.InvalidateTenant(ctx, tenant, position))
+				must(r, s.InvalidateTenant(r.Context(), tenant, position))
 				m.invalidateTenant(tenant, position)
 			},
 			"flush": func(r *rapid.T) {
