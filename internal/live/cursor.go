@@ -11,9 +11,9 @@ import (
 
 const cursorSumLength = 8
 
-// formatCursor writes a sequence so that only readers of the tenant can use it. The sum is no secret: it stops
+// FormatCursor writes a sequence so that only readers of the tenant can use it. The sum is no secret: it stops
 // mistakes, such as the cursor of another tenant or of a list. Who forges one reads a later part of a log that is his.
-func formatCursor(tenant lifecycle.TenantID, sequence int64) string {
+func FormatCursor(tenant lifecycle.TenantID, sequence int64) string {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+cursorSumLength), uint64(sequence)) //nolint:gosec // never negative
 	b = append(b, cursorSum(tenant, b)...)
 	return base64.RawURLEncoding.EncodeToString(b)

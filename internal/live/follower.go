@@ -189,6 +189,12 @@ func (f *Follower) Known() (position int64, asked time.Duration, proven bool) {
 	return position, p.asked, true
 }
 
+// IsFresh reports whether the node knew less than the given time ago what had been committed.
+func (f *Follower) IsFresh(within time.Duration) bool {
+	_, asked, proven := f.Known()
+	return proven && f.Elapsed()-asked < within
+}
+
 // look reads the log to its end, batch by batch.
 func (f *Follower) look(ctx context.Context) {
 	for ctx.Err() == nil {

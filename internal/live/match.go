@@ -38,7 +38,7 @@ func matchesID[ID ~string](c *query.IDComparator, value *ID) bool {
 		return false
 	}
 	if value == nil {
-		return c.Eq == nil && c.Neq == nil && c.In == nil && c.Nin == nil
+		return c.Eq == nil && c.Neq == nil && c.In == nil && len(c.Nin) == 0
 	}
 	return matchesValue(c.Eq, c.Neq, c.In, c.Nin, string(*value))
 }

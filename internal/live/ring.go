@@ -24,7 +24,7 @@ func (r *ring) at(position int64) entry { return r.entries[position%int64(len(r.
 // add takes the event behind the head.
 func (r *ring) add(e *lifecycle.Event) {
 	r.head = e.Position
-	r.entries[r.head%int64(len(r.entries))] = entry{e, formatCursor(e.TenantID, e.Sequence)}
+	r.entries[r.head%int64(len(r.entries))] = entry{e, FormatCursor(e.TenantID, e.Sequence)}
 	r.length = min(r.length+1, int64(len(r.entries)))
 }
 

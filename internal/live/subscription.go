@@ -168,7 +168,7 @@ func (s *Subscription) Close() {
 }
 
 // Cursor is that of the last message, or where the stream began.
-func (s *Subscription) Cursor() string { return formatCursor(s.reader.TenantID, s.sequence) }
+func (s *Subscription) Cursor() string { return FormatCursor(s.reader.TenantID, s.sequence) }
 
 // over says why the stream has to end whatever happens.
 func (s *Subscription) over(state progress) Reason {

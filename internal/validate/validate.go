@@ -128,14 +128,19 @@ func (s *Service) Validate(ctx context.Context, tenant lifecycle.TenantID, p Pre
 // judge makes the verdict of this instant. Only an accepted use counts as one (T7).
 func (s *Service) judge(facts lifecycle.Facts, p Presentation) lifecycle.Verdict {
 	now := s.Now()
-	verdict := lifecycle.Judge(facts, lifecycle.Presented{APIID: p.APIID, EnvironmentSlug: p.EnvironmentSlug}, now)
-	if !verdict.IsValid() {
+	verdict := lifecycle.Judge(facts, lifecycle.Presented{
+		IsPair: p.PublicIdentifier != "", APIID: p.APIID, EnvironmentSlug: p.EnvironmentSlug,
+	}, now)
+	switch {
+	case verdict.IsValid():
+		s.counts.valid.Add(1)
+		if s.Uses != nil {
+			s.Uses.Note(facts, now)
+		}
+	case verdict.Facts == nil:
+		s.counts.unknown.Add(1)
+	default:
 		s.counts.refused.Add(1)
-		return verdict
-	}
-	s.counts.valid.Add(1)
-	if s.Uses != nil {
-		s.Uses.Note(facts, now)
 	}
 	return verdict
 }
