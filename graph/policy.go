@@ -1,0 +1,29 @@
+package graph
+
+import (
+	"context"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/query"
+)
+
+func (r queryResolver) PolicyTemplates(ctx context.Context, after, before *string, filter *query.PolicyTemplateFilter, first, last *int, orderBy []query.PolicyTemplateOrder) (*query.PolicyTemplateConnection, error) {
+	q := ask(ctx, after, before, filter, first, last, orderBy, nil)
+	return pageOf(ctx, q, r.Store.PolicyTemplates, scopeFrom(ctx).notePolicyTemplate)
+}
+
+func (r policyTemplateResolver) Apis(ctx context.Context, of *lifecycle.PolicyTemplate, after, before *string, filter *query.APIFilter, first, last *int, orderBy []query.APIOrder) (*query.APIConnection, error) {
+	q := ask(ctx, after, before, filter, first, last, orderBy, nil)
+	q.Scope.PolicyTemplateID = of.ID
+	return pageOf(ctx, q, r.Store.APIs, scopeFrom(ctx).noteAPI)
+}
+
+func (policyResolver) Template(ctx context.Context, of *lifecycle.Policy) (*lifecycle.PolicyTemplate, error) {
+	return need(ctx, scopeFrom(ctx).policyTemplates, of.TemplateID, "policy template")
+}
+
+// IsOutdated reports whether the template has moved on to another revision (D22).
+func (r policyResolver) IsOutdated(ctx context.Context, of *lifecycle.Policy) (bool, error) {
+	template, err := r.Template(ctx, of)
+	return err == nil && template.Revision != of.Revision, err
+}

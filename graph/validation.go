@@ -1,0 +1,72 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/keywright/keywright/graph/internal/gen"
+	"github.com/keywright/keywright/graph/object"
+	"github.com/keywright/keywright/internal/lifecycle"
+)
+
+// ValidateCredentials asks the service that gateways ask. A refusal is a verdict.
+func (r queryResolver) ValidateCredentials(ctx context.Context, in gen.ValidateCredentialsInput) (*object.Validation, error) {
+	tenant := scopeFrom(ctx).caller.TenantID
+	var publicIdentifier, environmentSlug string
+	var apiID lifecycle.APIID
+	if p := in.PublicIdentifier.Value(); p != nil {
+		publicIdentifier = *p
+	}
+	if p := in.EnvironmentSlug.Value(); p != nil {
+		environmentSlug = *p
+	}
+	if p := in.APIID.Value(); p != nil {
+		apiID = lifecycle.APIID(*p)
+	}
+	verdict, err := r.Validate.Validate(ctx, tenant, in.Credential, publicIdentifier, apiID, environmentSlug)
+	if err != nil {
+		return nil, fmt.Errorf("validate credentials: %w", err)
+	}
+	return &object.Validation{Verdict: verdict}, nil
+}
+
+func (validationResolver) Application(ctx context.Context, of *object.Validation) (*lifecycle.Application, error) {
+	if of.Facts == nil {
+		return nil, nil
+	}
+	return maybe(ctx, scopeFrom(ctx).applications, &of.Facts.ApplicationID)
+}
+
+func (validationResolver) Key(ctx context.Context, of *object.Validation) (*lifecycle.Key, error) {
+	if of.Facts == nil {
+		return nil, nil
+	}
+	return maybe(ctx, scopeFrom(ctx).keys, &of.Facts.KeyID)
+}
+
+func (validationResolver) KeySet(ctx context.Context, of *object.Validation) (*lifecycle.KeySet, error) {
+	if of.Facts == nil {
+		return nil, nil
+	}
+	return maybe(ctx, scopeFrom(ctx).keySets, &of.Facts.KeySetID)
+}
+
+// AuthorizedApis are those that the verdict was decided by; an invalid credential may call none.
+func (validationResolver) AuthorizedApis(ctx context.Context, of *object.Validation) ([]lifecycle.API, error) {
+	apis := []lifecycle.API{}
+	if !of.IsValid() {
+		return apis, nil
+	}
+	s := scopeFrom(ctx)
+	s.apis.announce(of.Facts.AuthorizedAPIs...)
+	for _, id := range of.Facts.AuthorizedAPIs {
+		api, err := maybe(ctx, s.apis, &id)
+		if err != nil {
+			return nil, err
+		}
+		if api != nil {
+			apis = append(apis, *api)
+		}
+	}
+	return apis, nil
+}
