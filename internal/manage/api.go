@@ -251,7 +251,7 @@ func (w *work) lockAccess(ctx context.Context, a apiAccess) ([]lifecycle.PolicyT
 		ids = append(ids, string(r.PolicyTemplateID))
 	}
 	var templates []lifecycle.PolicyTemplate
-	if err := w.Lock(ctx, w.tenant.ID, &templates, distinct(ids)); err != nil {
+	if err := w.Lock(ctx, w.tenant.ID, &templates, wellFormed(distinct(ids))); err != nil {
 		return nil, fmt.Errorf("lock policy templates: %w", err)
 	}
 	return templates, nil

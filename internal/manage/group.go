@@ -105,7 +105,7 @@ func (w *work) membersToChange(ctx context.Context, in UpdateGroup) (joining, le
 	}
 	// Locked in one statement, two calls with the lists swapped cannot wait for each other.
 	all := distinct(slices.Concat(in.AddMemberIDs, in.RemoveMemberIDs))
-	if err := w.Lock(ctx, w.tenant.ID, &[]lifecycle.User{}, texts(all)); err != nil {
+	if err := w.Lock(ctx, w.tenant.ID, &[]lifecycle.User{}, wellFormed(all)); err != nil {
 		return nil, nil, fmt.Errorf("lock members: %w", err)
 	}
 	if _, err := lockAll(ctx, w, in.AddMemberIDs, userID, "user", "input", "addMemberIds"); err != nil {

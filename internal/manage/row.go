@@ -49,7 +49,7 @@ func lockAll[T any, ID ~string](ctx context.Context, w *work, ids []ID, idOf fun
 		return nil, nil
 	}
 	var rows []T
-	if err := w.Lock(ctx, w.tenant.ID, &rows, texts(distinct(ids))); err != nil {
+	if err := w.Lock(ctx, w.tenant.ID, &rows, wellFormed(distinct(ids))); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", noun, err)
 	}
 	for i, id := range ids {
@@ -96,6 +96,18 @@ func (w *work) deleteUnused(ctx context.Context, row any, id, noun string) error
 		return fmt.Errorf("delete %s: %w", id, err)
 	}
 	return nil
+}
+
+// wellFormed leaves out what cannot be an id of ours: no object has it, and a database may choke
+// on its characters.
+func wellFormed[ID ~string](ids []ID) []string {
+	all := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if _, err := lifecycle.KindOf(string(id)); err == nil {
+			all = append(all, string(id))
+		}
+	}
+	return all
 }
 
 func checkDescription(description *string) error {

@@ -260,10 +260,11 @@ func (w *work) happened(t lifecycle.EventType, id, summary string, changes []lif
 // get loads committed rows by their ids, in no particular order.
 func get[T any, ID ~string](ctx context.Context, r Reader, tenant lifecycle.TenantID, ids ...ID) ([]T, error) {
 	var rows []T
-	if len(ids) == 0 {
+	possible := wellFormed(ids)
+	if len(possible) == 0 {
 		return rows, nil
 	}
-	if err := r.Get(ctx, tenant, &rows, texts(ids)); err != nil {
+	if err := r.Get(ctx, tenant, &rows, possible); err != nil {
 		return nil, fmt.Errorf("load %T: %w", rows, err)
 	}
 	return rows, nil
@@ -282,7 +283,7 @@ func getOne[T any, ID ~string](ctx context.Context, r Reader, tenant lifecycle.T
 // lock loads one row and locks it until the transaction ends.
 func lock[T any, ID ~string](ctx context.Context, w *work, id ID, noun string, path ...string) (T, error) {
 	var rows []T
-	if err := w.Lock(ctx, w.tenant.ID, &rows, []string{string(id)}); err != nil || len(rows) == 0 {
+	if err := w.Lock(ctx, w.tenant.ID, &rows, wellFormed([]ID{id})); err != nil || len(rows) == 0 {
 		var none T
 		return none, orNotFound(err, noun, path)
 	}
