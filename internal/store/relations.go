@@ -9,7 +9,6 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/keywright/keywright/internal/lifecycle"
-	"github.com/keywright/keywright/internal/manage"
 )
 
 // requirement is a row of api_authentication_requirements.
