@@ -117,9 +117,11 @@ func TestRedisThatIsDownIsAnErrorEverywhereAndUsedAgainWhenUp(t *testing.T) {
 	_, _, epoch := r.Epoch(ctx)
 	_, begin := r.Begin(ctx, "E", 1)
 	_, advance := r.Advance(ctx, "E", 1, 1)
-	for name, err := range map[string]error{"lookup": lookup, "fill": fill, "epoch": epoch, "begin": begin, "advance": advance,
+	for name, err := range map[string]error{
+		"lookup": lookup, "fill": fill, "epoch": epoch, "begin": begin, "advance": advance,
 		"invalidate": r.Invalidate(ctx, "tnt_1", 1, [32]byte{}), "tenant": r.InvalidateTenant(ctx, "tnt_1", 1),
-		"announce": r.Announce(ctx, 1), "ping": r.Ping(ctx)} {
+		"announce": r.Announce(ctx, 1), "ping": r.Ping(ctx),
+	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		}
@@ -186,8 +188,10 @@ func TestForeignValuesAreAnErrorAndNoAnswer(t *testing.T) {
 }
 
 func TestP7_BadURLIsRefusedWithoutRepeatingIt(t *testing.T) {
-	for _, bad := range []string{"", "localhost:6379", "http://h", "redis://u:hunter2@h:port", "redis://u:hunter2@h/x", "redis://%zz:hunter2@h",
-		"redis+sentinel://:hunter2@h:1", "redis+ring://:hunter2@h", "redis+cluster://:hunter2@h?addr=hunter2", "redis://h?hunter2=1"} {
+	for _, bad := range []string{
+		"", "localhost:6379", "http://h", "redis://u:hunter2@h:port", "redis://u:hunter2@h/x", "redis://%zz:hunter2@h",
+		"redis+sentinel://:hunter2@h:1", "redis+ring://:hunter2@h", "redis+cluster://:hunter2@h?addr=hunter2", "redis://h?hunter2=1",
+	} {
 		r, err := shared.OpenRedis(bad, shared.RedisOptions{})
 		if err == nil {
 			_ = r.Close()
@@ -196,8 +200,10 @@ func TestP7_BadURLIsRefusedWithoutRepeatingIt(t *testing.T) {
 			t.Errorf("the error repeats the URL: %v", err)
 		}
 	}
-	for _, good := range []string{"redis://127.0.0.1:1", "rediss://u:p@127.0.0.1:1/3", "unix:///nowhere/redis.sock", "redis+sentinel://127.0.0.1:1/0?master_name=m&addr=127.0.0.1:2",
-		"rediss+sentinel://127.0.0.1:1/0?master_name=m", "redis+cluster://127.0.0.1:1?addr=127.0.0.1:2", "redis://127.0.0.1:1?pool_size=3"} {
+	for _, good := range []string{
+		"redis://127.0.0.1:1", "rediss://u:p@127.0.0.1:1/3", "unix:///nowhere/redis.sock", "redis+sentinel://127.0.0.1:1/0?master_name=m&addr=127.0.0.1:2",
+		"rediss+sentinel://127.0.0.1:1/0?master_name=m", "redis+cluster://127.0.0.1:1?addr=127.0.0.1:2", "redis://127.0.0.1:1?pool_size=3",
+	} {
 		r, err := shared.OpenRedis(good, shared.RedisOptions{})
 		check(t, err)
 		check(t, r.Close())

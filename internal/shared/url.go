@@ -23,23 +23,29 @@ func parseURL(url string) (*redis.UniversalOptions, error) {
 		if err != nil {
 			return nil, errURL
 		}
-		return &redis.UniversalOptions{Addrs: []string{o.Addr}, DB: o.DB, Username: o.Username, Password: o.Password,
-			TLSConfig: o.TLSConfig, PoolSize: o.PoolSize}, nil
+		return &redis.UniversalOptions{
+			Addrs: []string{o.Addr}, DB: o.DB, Username: o.Username, Password: o.Password,
+			TLSConfig: o.TLSConfig, PoolSize: o.PoolSize,
+		}, nil
 	case "sentinel":
 		o, err := redis.ParseFailoverURL(url)
 		if err != nil || o.MasterName == "" {
 			return nil, errURL
 		}
-		return &redis.UniversalOptions{Addrs: o.SentinelAddrs, MasterName: o.MasterName, DB: o.DB,
+		return &redis.UniversalOptions{
+			Addrs: o.SentinelAddrs, MasterName: o.MasterName, DB: o.DB,
 			SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword,
-			Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig, PoolSize: o.PoolSize}, nil
+			Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig, PoolSize: o.PoolSize,
+		}, nil
 	case "cluster":
 		o, err := redis.ParseClusterURL(url)
 		if err != nil {
 			return nil, errURL
 		}
-		return &redis.UniversalOptions{Addrs: o.Addrs, IsClusterMode: true, Username: o.Username, Password: o.Password,
-			TLSConfig: o.TLSConfig, PoolSize: o.PoolSize}, nil
+		return &redis.UniversalOptions{
+			Addrs: o.Addrs, IsClusterMode: true, Username: o.Username, Password: o.Password,
+			TLSConfig: o.TLSConfig, PoolSize: o.PoolSize,
+		}, nil
 	default:
 		return nil, errURL
 	}

@@ -67,8 +67,10 @@ func (w *world) nothingOutdated(r *rapid.T, at place) {
 
 func (w *world) commit(r *rapid.T, places []place) {
 	at := rapid.SampledFrom(places).Draw(r, "at")
-	w.log = append(w.log, shared.Change{Tenant: at.tenant, Position: w.newest() + 1, Digests: [][32]byte{at.digest},
-		WholeTenant: rapid.IntRange(0, 4).Draw(r, "whole") == 0})
+	w.log = append(w.log, shared.Change{
+		Tenant: at.tenant, Position: w.newest() + 1, Digests: [][32]byte{at.digest},
+		WholeTenant: rapid.IntRange(0, 4).Draw(r, "whole") == 0,
+	})
 }
 
 // read is the first half of a load: epoch, then facts.

@@ -33,8 +33,10 @@ type modelRecord struct {
 }
 
 func newModel(life int) *model {
-	return &model{life: life, watermark: shared.NoPosition, floor: shared.NoPosition,
-		tenants: map[string]int64{}, records: map[place]modelRecord{}}
+	return &model{
+		life: life, watermark: shared.NoPosition, floor: shared.NoPosition,
+		tenants: map[string]int64{}, records: map[place]modelRecord{},
+	}
 }
 
 func (m *model) bound(tenant string) int64 {
