@@ -175,6 +175,8 @@ func TestLimits_HoldAtTheirThresholdAndRefuseBeyond(t *testing.T) {
 			code: limits.CodeDocument, message: "the document is longer than 65536 bytes"},
 		{name: "one field 700 times", query: "{ self {" + strings.Repeat(" name", 700) + "} }",
 			code: limits.CodeDocument, message: "the document would take more than 100000 steps to validate: ask for less, or in several requests"},
+		{name: "a fragment in 300 operations", query: each(300, "query Q%[1]d { ...F } ") + "fragment F on Query {" + each(400, " a%[1]d: name") + "}",
+			code: limits.CodeDocument, message: "the document would take more than 100000 steps to validate: ask for less, or in several requests"},
 		{name: "60 honest fragments", query: "{ self { " + each(60, "...F%[1]d ") + "} } " +
 			each(60, "fragment F%[1]d on Query { __typename name self { __typename name self { name x%[1]d: name y%[1]d: name } } } ")},
 

@@ -20,7 +20,10 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait of these tests. Nothing waits for it to pass.
-const patience = 20 * time.Second
+const patience = 10 * time.Second
+
+// lingering is how long operations take to end in tests of who waits for them.
+const lingering = 30 * time.Millisecond
 
 var errPresented = errors.New("internal error")
 
@@ -44,7 +47,8 @@ func serve(t *testing.T, h http.Handler) *httptest.Server {
 // request builds a request that a test's server will answer. Headers are "Name: value".
 func request(t *testing.T, method, url, body string, headers ...string) *http.Request {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	// Longer than any wait, so that nothing that hangs is saved by it.
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
 	t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {

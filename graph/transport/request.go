@@ -43,17 +43,12 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*graphql.Raw
 			message: "send the request as Content-Type: application/json in UTF-8, without content coding",
 		}
 	}
-	tooLarge := &failure{
-		status: http.StatusRequestEntityTooLarge, code: CodePayloadTooLarge,
-		message: "the request body is larger than this server accepts",
-	}
-	if r.ContentLength > limit {
-		return nil, tooLarge
-	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var exceeded *http.MaxBytesError
-	if errors.As(err, &exceeded) {
-		return nil, tooLarge
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, &failure{
+			status: http.StatusRequestEntityTooLarge, code: CodePayloadTooLarge,
+			message: "the request body is larger than this server accepts",
+		}
 	}
 	if err != nil {
 		return nil, badRequest("the request body could not be read")

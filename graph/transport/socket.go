@@ -105,11 +105,11 @@ func (s *socket) read() error {
 }
 
 func readFailure(err error) error {
-	var netErr net.Error
+	_, broken := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		return closure{closeTooBig, "message too big"}
-	case websocket.CloseStatus(err) != -1, errors.Is(err, net.ErrClosed), errors.As(err, &netErr):
+	case websocket.CloseStatus(err) != -1, errors.Is(err, net.ErrClosed), broken:
 		return errGone
 	}
 	return closure{closeProtocolError, "protocol error"}

@@ -33,8 +33,8 @@ type SSE struct {
 	BodyLimit int64
 	// KeepAlive is the time without an event after which a comment is sent. Zero means DefaultKeepAlive.
 	KeepAlive time.Duration
-	// WriteTimeout is how long a client may take to accept one event. Zero means DefaultWriteTimeout. It stands in for
-	// the timeouts of http.Server, which would end any stream and are lifted.
+	// WriteTimeout is how long a client may take to accept one event. Zero means DefaultWriteTimeout. It replaces that of
+	// http.Server, which would end any stream.
 	WriteTimeout time.Duration
 	// Closing, when closed, ends every stream. Without it, http.Server.Shutdown waits for streams that never end.
 	Closing <-chan struct{}
@@ -192,8 +192,7 @@ func (e eventWriter) open() error {
 	header.Set("X-Content-Type-Options", "nosniff")
 	// Tells nginx not to hold events back.
 	header.Set("X-Accel-Buffering", "no")
-	// Writers without deadlines (in tests, behind some middleware) have none to lift.
-	_ = e.control.SetReadDeadline(time.Time{})
+	// Writers without deadlines (in tests, behind some middleware) have none to set.
 	_ = e.control.SetWriteDeadline(time.Now().Add(e.timeout))
 	if err := e.control.Flush(); err != nil {
 		return err

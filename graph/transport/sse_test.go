@@ -45,7 +45,7 @@ func subscribe(t *testing.T, server *httptest.Server, query string) *events {
 	return open(t, server, http.MethodPost, "", `{"query":"`+query+`"}`, sendJSON)
 }
 
-// block returns the next block of lines, a comment or an event; "" at the end of the stream.
+// block returns the next block of lines, a comment or an event; "" when the server ended the stream.
 func (e *events) block() string {
 	var block []string
 	for e.lines.Scan() {
@@ -53,6 +53,9 @@ func (e *events) block() string {
 			return strings.Join(block, "\n")
 		}
 		block = append(block, e.lines.Text())
+	}
+	if err := e.lines.Err(); err != nil {
+		return "broken: " + err.Error()
 	}
 	return ""
 }
@@ -173,21 +176,29 @@ func TestSSE_TakesOnlyRequestsThatPreferAStream(t *testing.T) {
 }
 
 func TestSSE_KeepsAliveInSilenceAndOutlivesTheServersTimeouts(t *testing.T) {
-	schema := testschema.New()
-	server := httptest.NewUnstartedServer(newHandler(schema, transport.SSE{KeepAlive: 10 * time.Millisecond}, transport.HTTP{}))
-	const timeout = 50 * time.Millisecond
-	server.Config.ReadTimeout, server.Config.WriteTimeout = timeout, timeout
-	server.Start()
-	t.Cleanup(server.Close)
-	stream := subscribe(t, server, "subscription { tick }")
-	start := time.Now()
-	for time.Since(start) < 4*timeout {
-		if block := stream.block(); block != ":" {
-			t.Fatalf("%q instead of a comment", block)
+	const timeout = 200 * time.Millisecond
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		schema := testschema.New()
+		// Each silence is longer than every timeout there is.
+		sse := transport.SSE{KeepAlive: timeout * 3 / 2, WriteTimeout: timeout}
+		server := httptest.NewUnstartedServer(newHandler(schema, sse, transport.HTTP{}))
+		server.Config.ReadTimeout, server.Config.WriteTimeout = timeout, timeout
+		server.EnableHTTP2 = protocol == "HTTP/2.0"
+		if server.EnableHTTP2 {
+			server.StartTLS()
+		} else {
+			server.Start()
 		}
+		t.Cleanup(server.Close)
+		stream := subscribe(t, server, "subscription { tick }")
+		for range 3 {
+			if block := stream.block(); block != ":" {
+				t.Fatalf("%s: %q instead of a comment", protocol, block)
+			}
+		}
+		give(t, schema, "still here")
+		stream.expect("event: next\ndata: {\"data\":{\"tick\":\"still here\"}}")
 	}
-	give(t, schema, "still here")
-	stream.expect("event: next\ndata: {\"data\":{\"tick\":\"still here\"}}")
 }
 
 // Under the race detector this also shows that comments and events have one writer.
@@ -216,6 +227,7 @@ func TestSSE_AClientThatLeavesEndsItsOperation(t *testing.T) {
 
 func TestSSE_EndsWithTheRequestsContextWithoutComplete(t *testing.T) {
 	schema := testschema.New()
+	schema.Lingering = lingering
 	inner := newHandler(schema, transport.SSE{}, transport.HTTP{})
 	ends := make(chan context.CancelFunc, 1)
 	returned := make(chan struct{}, 1)

@@ -33,7 +33,7 @@ func dial(t *testing.T, server *httptest.Server) *client {
 
 func dialAs(t *testing.T, server *httptest.Server, options *websocket.DialOptions) *client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
 	t.Cleanup(cancel)
 	conn, _, err := websocket.Dial(ctx, server.URL, options)
 	if err != nil {
@@ -493,6 +493,7 @@ func TestWebSocket_ASlowReaderLosesItsSocket(t *testing.T) {
 
 func TestWebSocket_ShutdownClosesEverySocketAndWaitsForItsOperations(t *testing.T) {
 	schema, server, sockets := wsServer(t, transport.WebSocketOptions{})
+	schema.Lingering = lingering
 	clients := make([]*client, 20)
 	for i := range clients {
 		clients[i] = connect(t, server)
@@ -541,7 +542,12 @@ func TestWebSocket_ShutdownDropsPeersThatDoNotAnswer(t *testing.T) {
 	if err := sockets.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Shutdown: %v, want that it ran out of time", err)
 	}
-	// The connection is dropped, so the next Shutdown (at the end of the test) finds nothing left to wait for.
+	// The connection is dropped, so the next Shutdown soon finds nothing left; a close handshake would take 5 s.
+	ctx, cancel = context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if err := sockets.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestWebSocket_ACancelledRequestContextIsTheServerGoingAway(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2"
@@ -47,6 +48,8 @@ type Schema struct {
 	Ticks chan string
 	// Waiting receives a value when a wait field or a tick subscription starts, and Ended when it has ended.
 	Waiting, Ended chan struct{}
+	// Lingering is how long a wait field takes to end after its context has.
+	Lingering time.Duration
 	// Mutations counts the mutations that ran.
 	Mutations atomic.Int64
 
@@ -113,6 +116,7 @@ func (s *Schema) resolve(ctx context.Context, opCtx *graphql.OperationContext, f
 	case "wait":
 		s.Waiting <- struct{}{}
 		<-ctx.Done()
+		time.Sleep(s.Lingering)
 		s.Ended <- struct{}{}
 	case "count":
 		return s.Mutations.Add(1)
