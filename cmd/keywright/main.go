@@ -1,0 +1,151 @@
+// Command keywright runs the Keywright server and the tools around it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/keywright/keywright/internal/app"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+type commandLine struct {
+	Config string `help:"YAML file with settings; its names are those of the flags. Flags and environment win over it." type:"existingfile" placeholder:"FILE"`
+
+	Serve   serve   `cmd:"" help:"Run the server."`
+	Migrate migrate `cmd:"" help:"Bring the database to the form that this version works with."`
+	Seed    seed    `cmd:"" help:"Add sample data: organizations, users, environments, APIs, applications. Running it twice adds nothing."`
+	Audit   audit   `cmd:"" help:"Work with the event log."`
+	Version version `cmd:"" help:"Print the version."`
+}
+
+// storage says where the server keeps things.
+type storage struct {
+	Data       string `help:"Folder for the database, the secret file and the first administrator's key." default:"./data" env:"KEYWRIGHT_DATA" placeholder:"DIR"`
+	Database   string `help:"URL of a PostgreSQL database, postgres://USER:PASSWORD@HOST:PORT/NAME. Default: SQLite in the data folder." env:"KEYWRIGHT_DATABASE" placeholder:"URL"`
+	SecretFile string `help:"File with the server secret. Every node of an installation needs the same. Default: secret.json in the data folder." env:"KEYWRIGHT_SECRET_FILE" placeholder:"FILE"`
+	LogLevel   string `help:"From which level on something is logged: debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"KEYWRIGHT_LOG_LEVEL"`
+	LogFormat  string `help:"Form of the log on standard error: text or json." default:"text" enum:"text,json" env:"KEYWRIGHT_LOG_FORMAT"`
+}
+
+func (s storage) config() app.Config {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	return app.Config{
+		Data: s.Data, Database: s.Database, SecretFile: s.SecretFile, LogLevel: levels[s.LogLevel], LogFormat: s.LogFormat,
+		Listen: "127.0.0.1:8080", ShutdownTimeout: 10 * time.Second, Version: versionText(),
+	}
+}
+
+type serve struct {
+	storage
+	Listen          string        `help:"Where to listen." default:"127.0.0.1:8080" env:"KEYWRIGHT_LISTEN" placeholder:"HOST:PORT"`
+	Redis           string        `help:"URL of a Redis that all nodes share: redis://, rediss://, redis+sentinel:// or redis+cluster://. Default: none; then there may be one node only." env:"KEYWRIGHT_REDIS" placeholder:"URL"`
+	AllowedOrigins  []string      `help:"Origins whose pages may open WebSockets, besides the server's own." env:"KEYWRIGHT_ALLOWED_ORIGINS" placeholder:"ORIGIN"`
+	Introspection   bool          `help:"Whether clients may ask for the schema. The query IDE needs it." default:"true" negatable:"" env:"KEYWRIGHT_INTROSPECTION"`
+	ShutdownTimeout time.Duration `help:"How long requests and streams may take to end." default:"10s" env:"KEYWRIGHT_SHUTDOWN_TIMEOUT"`
+}
+
+func (s *serve) Run(ctx context.Context, out io.Writer) error {
+	c := s.config()
+	c.Listen, c.Redis, c.AllowedOrigins, c.Introspection, c.ShutdownTimeout = s.Listen, s.Redis, s.AllowedOrigins, s.Introspection, s.ShutdownTimeout
+	return app.Run(ctx, c, out)
+}
+
+type migrate struct{ storage }
+
+func (m *migrate) Run(ctx context.Context, out io.Writer) error {
+	return app.Migrate(ctx, m.config(), out)
+}
+
+type seed struct {
+	storage
+	File  string `arg:"" optional:"" help:"YAML file with the data. Default: the built-in sample, which --print shows." type:"existingfile"`
+	Print bool   `help:"Print the built-in sample instead, to start a file of your own from."`
+}
+
+func (s *seed) Run(ctx context.Context, out io.Writer) error {
+	if s.Print {
+		_, err := out.Write(app.SampleData())
+		return err
+	}
+	return app.Seed(ctx, s.config(), s.File, out)
+}
+
+type audit struct {
+	Verify verify `cmd:"" help:"Prove by its chain of hashes that the event log is what was written."`
+}
+
+type verify struct{ storage }
+
+func (v *verify) Run(ctx context.Context, out io.Writer) error {
+	return app.VerifyAudit(ctx, v.config(), out)
+}
+
+type version struct{}
+
+func (version) Run(out io.Writer) error {
+	_, err := fmt.Fprintln(out, "keywright", versionText())
+	return err
+}
+
+// versionText is the version of the module, or of the commit that the binary was built from.
+func versionText() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	text := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (text == "" || text == "(devel)") {
+			text = s.Value
+		}
+	}
+	if text == "" || text == "(devel)" {
+		return "development"
+	}
+	return text
+}
+
+// run parses the command line, runs the command and returns the exit code: 0, 1 when the
+// command failed, 2 when the command line makes no sense.
+func run(args []string, out, errOut io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var cl commandLine
+	exited := -1
+	parser, err := kong.New(&cl,
+		kong.Name("keywright"), kong.Description("The server for the life of API credentials."),
+		kong.Writers(out, errOut), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)),
+	)
+	if err == nil {
+		err = readConfigFile(parser, args)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(errOut, "keywright:", err)
+		return 2
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited // --help
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(errOut, "keywright:", err)
+		return 2
+	}
+	if err := parsed.Run(); err != nil {
+		_, _ = fmt.Fprintln(errOut, "keywright:", err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,60 @@
+package graph
+
+import (
+	"context"
+
+	"github.com/keywright/keywright/graph/internal/gen"
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
+)
+
+func (m mutationResolver) CreatePolicyTemplate(ctx context.Context, in gen.CreatePolicyTemplateInput) (*gen.CreatePolicyTemplatePayload, error) {
+	template, err := m.Manage.CreatePolicyTemplate(ctx, m.call(ctx, nil), manage.CreatePolicyTemplate{
+		Name: in.Name, Description: optional(in.Description), AuthenticationType: in.AuthenticationType,
+		Rules: lifecycle.Rules{
+			SecretStorage: or(in.SecretStorage, lifecycle.StorageHashed), KeyPrefix: optional(in.KeyPrefix),
+			Expiration: lifecycle.ExpirationRule{Validity: optional(in.Expiration.Validity)}, Rotation: rotation(in.Rotation),
+		},
+	})
+	payload := &gen.CreatePolicyTemplatePayload{PolicyTemplate: template}
+	payload.UserErrors, err = m.userErrors(ctx, err)
+	return payload, err
+}
+
+func rotation(in gen.RotationRuleInput) lifecycle.RotationRule {
+	return lifecycle.RotationRule{
+		Mode: in.Mode, Interval: optional(in.Interval), Overlap: or(in.Overlap, lifecycle.Duration{}),
+		IsManualRegenerationAllowed: or(in.IsManualRegenerationAllowed, true),
+	}
+}
+
+func (m mutationResolver) UpdatePolicyTemplate(ctx context.Context, in gen.UpdatePolicyTemplateInput) (*gen.UpdatePolicyTemplatePayload, error) {
+	update := manage.UpdatePolicyTemplate{
+		ID: lifecycle.PolicyTemplateID(in.ID), ExpectedVersion: optional(in.ExpectedVersion), Name: patch(in.Name),
+		Description: patchNull(in.Description), KeyPrefix: patchNull(in.KeyPrefix),
+	}
+	if rule := in.Expiration.Value(); rule != nil {
+		update.Expiration = manage.SetTo(lifecycle.ExpirationRule{Validity: optional(rule.Validity)})
+	}
+	if rule := in.Rotation.Value(); rule != nil {
+		update.Rotation = manage.SetTo(rotation(*rule))
+	}
+	template, err := m.Manage.UpdatePolicyTemplate(ctx, m.call(ctx, nil), update)
+	payload := &gen.UpdatePolicyTemplatePayload{PolicyTemplate: template}
+	payload.UserErrors, err = m.userErrors(ctx, err)
+	return payload, err
+}
+
+func (m mutationResolver) ArchivePolicyTemplate(ctx context.Context, in gen.ArchivePolicyTemplateInput) (*gen.ArchivePolicyTemplatePayload, error) {
+	template, err := m.Manage.ArchivePolicyTemplate(ctx, m.call(ctx, nil), lifecycle.PolicyTemplateID(in.ID), optional(in.ExpectedVersion))
+	payload := &gen.ArchivePolicyTemplatePayload{PolicyTemplate: template}
+	payload.UserErrors, err = m.userErrors(ctx, err)
+	return payload, err
+}
+
+func (m mutationResolver) DeletePolicyTemplate(ctx context.Context, in gen.DeletePolicyTemplateInput) (*gen.DeletePolicyTemplatePayload, error) {
+	err := m.Manage.DeletePolicyTemplate(ctx, m.call(ctx, nil), lifecycle.PolicyTemplateID(in.ID), optional(in.ExpectedVersion))
+	payload := &gen.DeletePolicyTemplatePayload{DeletedPolicyTemplateID: deleted(in.ID, err)}
+	payload.UserErrors, err = m.userErrors(ctx, err)
+	return payload, err
+}

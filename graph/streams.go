@@ -1,0 +1,232 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keywright/keywright/graph/internal/gen"
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
+	"github.com/keywright/keywright/internal/query"
+)
+
+// Feed delivers the events of a tenant, in order, none lost or doubled (P2).
+type Feed interface {
+	// Subscribe begins a stream. A cursor that cannot be one gives a *lifecycle.Refusal.
+	Subscribe(ctx context.Context, r StreamRequest) (Stream, error)
+}
+
+// StreamRequest says what a stream is to deliver, and to whom.
+type StreamRequest struct {
+	TenantID lifecycle.TenantID
+	After    *string // cursor of the last message seen; null: only what happens from now on
+	// Match passes on only events for which it is true.
+	Match func(*lifecycle.Event) bool
+	// Authority is asked before something is delivered, and regularly while nothing is. A reason ends the stream.
+	Authority func(ctx context.Context) (gen.StreamReason, error)
+	// Ended is called when the stream has ended because of the caller's credential and the client has been told so.
+	Ended func()
+}
+
+// Stream is read by one goroutine.
+type Stream interface {
+	// Next waits for messages. After a message of kind END the error is io.EOF. The slice is valid until the next call.
+	Next(ctx context.Context) ([]StreamMessage, error)
+	Close()
+}
+
+// Words of the schema that feeds use.
+type (
+	StreamMessageKind = gen.StreamMessageKind
+	StreamReason      = gen.StreamReason
+)
+
+// StreamMessage is one message of a feed.
+type StreamMessage struct {
+	Kind     gen.StreamMessageKind
+	Cursor   string
+	Event    *lifecycle.Event // null unless Kind is DATA; shared, so it is not changed
+	IsReplay bool
+	Reason   gen.StreamReason // empty unless Kind is GAP or END
+	SentAt   time.Time
+}
+
+// reason is null where there is none.
+func (m StreamMessage) reason() *gen.StreamReason {
+	if m.Reason == "" {
+		return nil
+	}
+	return &m.Reason
+}
+
+type subscriptionResolver struct{ *Resolver }
+
+// Events delivers the events of the caller's tenant that match the filter.
+func (r subscriptionResolver) Events(ctx context.Context, after *string, filter *query.EventFilter) (<-chan *gen.EventMessage, error) {
+	request, err := r.request(ctx, after, lifecycle.PermissionEventRead)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := r.zone(ctx, request.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	request.Match = func(e *lifecycle.Event) bool { return r.MatchEvent(filter, e, r.Now(), zone) }
+	return deliver(ctx, r.Feed, request, func(_ context.Context, all []StreamMessage) ([]*gen.EventMessage, error) {
+		messages := make([]*gen.EventMessage, len(all))
+		for i, m := range all {
+			messages[i] = &gen.EventMessage{Cursor: m.Cursor, Event: m.Event, IsReplay: m.IsReplay, Kind: m.Kind, Reason: m.reason(), SentAt: m.SentAt}
+		}
+		return messages, nil
+	})
+}
+
+// KeySets delivers the changes of key sets that match the filter now, and removals. An event about the keys of a key set
+// is a change of the key set.
+func (r subscriptionResolver) KeySets(ctx context.Context, after *string, filter *query.KeySetFilter) (<-chan *gen.KeySetChangeMessage, error) {
+	request, err := r.request(ctx, after, lifecycle.PermissionKeySetRead)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := r.zone(ctx, request.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	request.Match = func(e *lifecycle.Event) bool { return e.KeySetID != nil }
+	return deliver(ctx, r.Feed, request, func(ctx context.Context, all []StreamMessage) ([]*gen.KeySetChangeMessage, error) {
+		matching, err := r.matching(ctx, request.TenantID, filter, all, manage.Moment{Now: r.Now(), Zone: zone})
+		if err != nil {
+			return nil, err
+		}
+		messages := make([]*gen.KeySetChangeMessage, len(all))
+		for i, m := range all {
+			messages[i] = keySetMessage(m, matching)
+		}
+		return messages, nil
+	})
+}
+
+// matching loads those of the key sets that the messages are about which match the filter now.
+func (r subscriptionResolver) matching(ctx context.Context, tenant lifecycle.TenantID, filter *query.KeySetFilter, all []StreamMessage, now manage.Moment) (map[lifecycle.KeySetID]*lifecycle.KeySet, error) {
+	found := map[lifecycle.KeySetID]*lifecycle.KeySet{}
+	changed := []string{}
+	for _, m := range all {
+		if m.Event == nil {
+			continue
+		}
+		if _, known := found[*m.Event.KeySetID]; !known {
+			found[*m.Event.KeySetID] = nil
+			changed = append(changed, string(*m.Event.KeySetID))
+		}
+	}
+	for len(changed) > 0 {
+		n := min(len(changed), query.MaxPageSize)
+		only := &query.KeySetFilter{ID: &query.IDComparator{In: changed[:n]}}
+		if filter != nil {
+			only.And = []*query.KeySetFilter{filter}
+		}
+		page, err := r.Store.KeySets(ctx, tenant, query.KeySetQuery{Filter: only, Page: query.Page{First: &n}}, now)
+		if err != nil {
+			return nil, fmt.Errorf("load changed key sets: %w", err)
+		}
+		for _, e := range page.Edges {
+			found[e.Node.ID] = e.Node
+		}
+		changed = changed[n:]
+	}
+	return found, nil
+}
+
+func keySetMessage(m StreamMessage, matching map[lifecycle.KeySetID]*lifecycle.KeySet) *gen.KeySetChangeMessage {
+	message := &gen.KeySetChangeMessage{Cursor: m.Cursor, Event: m.Event, Kind: m.Kind, Reason: m.reason(), SentAt: m.SentAt}
+	if m.Event == nil {
+		return message
+	}
+	id, change := string(*m.Event.KeySetID), gen.ChangeKindUpdated
+	message.KeySet, message.KeySetID = matching[*m.Event.KeySetID], &id
+	switch {
+	case message.KeySet == nil:
+		change = gen.ChangeKindRemoved
+	case m.Event.Type == lifecycle.EventKeySetCreated:
+		change = gen.ChangeKindAdded
+	}
+	message.Change = &change
+	return message
+}
+
+// request is what all streams of a caller have in common.
+func (r subscriptionResolver) request(ctx context.Context, after *string, permission lifecycle.Permission) (StreamRequest, error) {
+	c := callerFrom(ctx)
+	if c.Reauthenticate == nil {
+		return StreamRequest{}, errors.New("the caller of a subscription cannot be authenticated again")
+	}
+	return StreamRequest{TenantID: c.TenantID, After: after, Ended: c.end, Authority: func(ctx context.Context) (gen.StreamReason, error) {
+		p, isSignedIn, err := c.Reauthenticate(ctx)
+		switch {
+		case err != nil:
+			return "", err
+		case !isSignedIn:
+			return gen.StreamReasonCredentialEnded, nil
+		case !p.Holds(permission):
+			return gen.StreamReasonAccessLost, nil
+		}
+		return "", nil
+	}}, nil
+}
+
+// zone is where the tenant adds calendar durations.
+func (r subscriptionResolver) zone(ctx context.Context, tenant lifecycle.TenantID) (*time.Location, error) {
+	var tenants []lifecycle.Tenant
+	if err := r.Store.Get(ctx, tenant, &tenants, []string{string(tenant)}); err != nil || len(tenants) == 0 {
+		return nil, fmt.Errorf("load the tenant: %w", errors.Join(err, manage.ErrNotFound))
+	}
+	return tenants[0].Zone(), nil
+}
+
+// deliver reads a feed until it or the client ends. The goroutine belongs to the operation: it ends with its context.
+func deliver[M any](ctx context.Context, feed Feed, request StreamRequest, show func(context.Context, []StreamMessage) ([]*M, error)) (<-chan *M, error) {
+	stream, err := feed.Subscribe(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan *M)
+	go func() {
+		last := StreamMessage{}
+		if request.After != nil {
+			last.Cursor = *request.After
+		}
+		defer func() {
+			stream.Close()
+			close(out)
+			if last.Reason == gen.StreamReasonCredentialEnded {
+				<-ctx.Done() // the operation ends when the client has been sent everything
+				request.Ended()
+			}
+		}()
+		for last.Kind != gen.StreamMessageKindEnd {
+			all, err := stream.Next(ctx)
+			if err != nil {
+				return
+			}
+			messages, err := show(ctx, all)
+			if err != nil {
+				// The client resumes behind what it has seen; these messages come again then.
+				all = []StreamMessage{{Kind: gen.StreamMessageKindEnd, Cursor: last.Cursor, Reason: gen.StreamReasonLogUnavailable, SentAt: all[0].SentAt}}
+				if messages, err = show(ctx, all); err != nil {
+					return
+				}
+			}
+			last = all[len(all)-1]
+			for _, m := range messages {
+				select {
+				case out <- m:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	return out, nil
+}

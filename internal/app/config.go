@@ -1,0 +1,115 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is all that an operator can set. The zero value of a member is not its default; the
+// command line fills them in.
+type Config struct {
+	Data            string        // folder of what the server keeps: database, secret file, first administrator's key
+	Listen          string        // host and port
+	Database        string        // postgres://…; empty: SQLite in the data folder
+	Redis           string        // redis://…, rediss://…, redis+sentinel://…, redis+cluster://…; empty: none
+	SecretFile      string        // empty: secret.json in the data folder
+	AllowedOrigins  []string      // whose pages may open WebSockets besides the server's own
+	Introspection   bool          // whether the schema can be asked for
+	LogLevel        slog.Level    // from which level on something is logged
+	LogFormat       string        // text or json
+	ShutdownTimeout time.Duration // how long requests and streams may take to end
+
+	Version string // of the binary, for people
+
+	// Now is the clock; null: that of the machine. Tests hold it.
+	Now func() time.Time
+	// Logs is where logs go; null: standard error.
+	Logs io.Writer
+}
+
+// check refuses nonsense before anything is touched.
+func (c *Config) check() error {
+	if c.Data == "" {
+		return errors.New("data: a folder is needed")
+	}
+	if _, port, err := net.SplitHostPort(c.Listen); err != nil || port == "" {
+		return fmt.Errorf("listen: %q is not HOST:PORT, such as 127.0.0.1:8080", c.Listen)
+	}
+	if err := checkURL("database", c.Database, "postgres", "postgresql"); err != nil {
+		return err
+	}
+	if err := checkURL("redis", c.Redis, "redis", "rediss", "unix", "redis+sentinel", "redis+cluster"); err != nil {
+		return err
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		return fmt.Errorf("log-format: %q is neither text nor json", c.LogFormat)
+	}
+	if c.ShutdownTimeout <= 0 {
+		return errors.New("shutdown-timeout: must be longer than zero")
+	}
+	return nil
+}
+
+// checkURL refuses a URL of another scheme. The URL itself is not repeated: it may hold a password.
+func checkURL(name, value string, schemes ...string) error {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
+	if err != nil {
+		return fmt.Errorf("%s: not a URL", name)
+	}
+	for _, scheme := range schemes {
+		if u.Scheme == scheme {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: the URL must begin with %s://", name, strings.Join(schemes, ":// or "))
+}
+
+// isEmbedded reports whether the database is SQLite in the data folder.
+func (c *Config) isEmbedded() bool { return c.Database == "" }
+
+func (c *Config) databaseURL() string {
+	if c.isEmbedded() {
+		return "sqlite:" + filepath.Join(c.Data, "keywright.db")
+	}
+	return c.Database
+}
+
+func (c *Config) secretFile() string {
+	if c.SecretFile != "" {
+		return c.SecretFile
+	}
+	return filepath.Join(c.Data, "secret.json")
+}
+
+// AdminKeyFile is where the first start writes the administrator's key.
+func (c *Config) AdminKeyFile() string { return filepath.Join(c.Data, "admin.key") }
+
+func (c *Config) now() func() time.Time {
+	if c.Now != nil {
+		return c.Now
+	}
+	return time.Now
+}
+
+func (c *Config) logger() *slog.Logger {
+	out := c.Logs
+	if out == nil {
+		out = os.Stderr
+	}
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(out, options))
+	}
+	return slog.New(slog.NewTextHandler(out, options))
+}

@@ -1,0 +1,171 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/keywright/keywright/graph"
+	"github.com/keywright/keywright/graph/transport"
+	"github.com/keywright/keywright/internal/access"
+	"github.com/keywright/keywright/internal/httpapi"
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/live"
+	"github.com/keywright/keywright/internal/manage"
+	"github.com/keywright/keywright/internal/secret"
+	"github.com/keywright/keywright/internal/validate"
+)
+
+// operationTimeout is how long one query, one mutation or one message of a subscription may take.
+const operationTimeout = 30 * time.Second
+
+// graphEdge is the graph over its three transports.
+type graphEdge struct {
+	http.Handler
+	sockets *transport.WebSocket
+	closing chan struct{} // closed: event streams end
+}
+
+// Shutdown ends sockets and event streams.
+func (g *graphEdge) Shutdown(ctx context.Context) error {
+	err := g.sockets.Shutdown(ctx)
+	close(g.closing)
+	return err
+}
+
+func (s *Server) newGraph(db manage.Store, authenticate httpapi.Authenticate, validation *validate.Service) *graphEdge {
+	callers := callers{authenticate: authenticate}
+	config := graph.Config{
+		Manage: s.service, Store: db, Validate: validator{validation}, Feed: feed{s.follower}, MatchEvent: live.Matches,
+		EncodeCursor: live.FormatCursor, Authenticate: callers.socket,
+		Now: s.config.now(), Logger: s.logger, Introspection: s.config.Introspection, Timeout: operationTimeout,
+	}
+	edge := &graphEdge{
+		sockets: transport.NewWebSocket(transport.WebSocketOptions{Init: config.SocketInit, AllowedOrigins: s.config.AllowedOrigins}),
+		closing: make(chan struct{}),
+	}
+	edge.Handler = callers.signIn(s.logger, graph.NewHandler(config, edge.sockets, transport.SSE{Closing: edge.closing}, transport.HTTP{}))
+	return edge
+}
+
+// callers finds out who sends requests to the graph.
+type callers struct{ authenticate httpapi.Authenticate }
+
+// signIn notes who sent a request. One without a credential goes on: the graph refuses what
+// needs one, and a socket may bring it later. One with a wrong credential ends here.
+func (c callers) signIn(logger logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request := httpapi.RequestOf(r.Context())
+		info := graph.RequestInfo{ID: request.ID, RemoteIP: request.IPAddress}
+		if r.Header.Get("Authorization") == "" {
+			next.ServeHTTP(w, r.WithContext(graph.WithRequest(r.Context(), info)))
+			return
+		}
+		bearer, err := httpapi.Bearer(r)
+		if err == nil {
+			var ctx context.Context
+			if ctx, err = c.signedIn(r.Context(), bearer, info); err == nil {
+				next.ServeHTTP(w, r.WithContext(ctx))
+				return
+			}
+		}
+		if !errors.Is(err, manage.ErrUnauthenticated) && bearer != "" {
+			logger.Warn("could not find out who calls", "requestId", request.ID, "error", err)
+			w.Header().Set("Retry-After", "1")
+			graph.Refuse(w, http.StatusServiceUnavailable, "UNDECIDED", "cannot find out now who is calling: ask again", request.ID)
+			return
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="keywright"`)
+		graph.Refuse(w, http.StatusUnauthorized, graph.CodeUnauthenticated, err.Error(), request.ID)
+	})
+}
+
+// logger is the part of slog.Logger that is used here.
+type logger interface {
+	Warn(message string, arguments ...any)
+}
+
+// socket authenticates a WebSocket by its connection_init. Its context ends with the credential.
+func (c callers) socket(ctx context.Context, bearer string, info graph.RequestInfo) (context.Context, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	info.End = func() { cancel(errCredentialEnded) }
+	ctx, err := c.signedIn(ctx, bearer, info)
+	if err != nil {
+		cancel(err)
+	}
+	return ctx, err
+}
+
+// credentialEnded closes a socket whose credential was revoked.
+type credentialEnded struct{}
+
+var errCredentialEnded = credentialEnded{}
+
+func (credentialEnded) Error() string  { return "the credential has ended" }
+func (credentialEnded) CloseCode() int { return 4401 }
+
+// signedIn returns the context of a caller, who is asked again at each operation.
+func (c callers) signedIn(ctx context.Context, bearer string, info graph.RequestInfo) (context.Context, error) {
+	p, err := c.authenticate(ctx, bearer)
+	if err != nil {
+		return nil, err
+	}
+	if p.ExpiresAt != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, *p.ExpiresAt)
+		context.AfterFunc(ctx, cancel) // the deadline or the connection ends it, whichever is first
+	}
+	credential := secret.NewText(bearer)
+	info.Reauthenticate = func(ctx context.Context) (access.Principal, bool, error) {
+		p, err := c.authenticate(ctx, credential.Reveal())
+		if errors.Is(err, manage.ErrUnauthenticated) {
+			return access.Principal{}, false, nil
+		}
+		return p, err == nil, err
+	}
+	return graph.WithCaller(ctx, p, info), nil
+}
+
+// validator is the validation service as the graph uses it.
+type validator struct{ *validate.Service }
+
+func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, credential, publicIdentifier string, apiID lifecycle.APIID, environmentSlug string) (lifecycle.Verdict, error) {
+	return v.Service.Validate(ctx, tenant, validate.Presentation{
+		Credential: secret.NewText(credential), PublicIdentifier: publicIdentifier, APIID: apiID, EnvironmentSlug: environmentSlug,
+	})
+}
+
+// feed is the event feed as the graph uses it.
+type feed struct{ *live.Follower }
+
+func (f feed) Subscribe(ctx context.Context, r graph.StreamRequest) (graph.Stream, error) {
+	s, err := f.Follower.Subscribe(ctx, live.Reader{
+		TenantID: r.TenantID, After: r.After, Match: r.Match,
+		Authority: func(ctx context.Context) (live.Reason, error) {
+			reason, err := r.Authority(ctx)
+			return live.Reason(reason), err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &stream{Subscription: s}, nil
+}
+
+type stream struct {
+	*live.Subscription
+	messages []graph.StreamMessage
+}
+
+func (s *stream) Next(ctx context.Context) ([]graph.StreamMessage, error) {
+	all, err := s.Subscription.Next(ctx)
+	s.messages = s.messages[:0]
+	for _, m := range all {
+		s.messages = append(s.messages, graph.StreamMessage{
+			Kind: graph.StreamMessageKind(m.Kind), Cursor: m.Cursor, Event: m.Event, IsReplay: m.IsReplay,
+			Reason: graph.StreamReason(m.Reason), SentAt: m.SentAt,
+		})
+	}
+	return s.messages, err
+}

@@ -1,0 +1,74 @@
+// Package app wires the server together and runs it, and the tools around it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+)
+
+// Run runs the server until ctx ends, and tells people on out where to go.
+func Run(ctx context.Context, c Config, out io.Writer) error {
+	s, err := Start(ctx, c)
+	if err != nil {
+		return err
+	}
+	s.greet(out)
+	failed := make(chan error, 1)
+	go func() { failed <- s.group.Wait() }()
+	select {
+	case <-ctx.Done():
+		_, _ = fmt.Fprintln(out, "Stopping.")
+		err = nil
+	case err = <-failed:
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownTimeout)
+	defer cancel()
+	return errors.Join(err, s.Shutdown(ending))
+}
+
+// greet prints what somebody who just started the server wants to know.
+func (s *Server) greet(out io.Writer) {
+	line := func(what, where string) { _, _ = fmt.Fprintf(out, "  %-12s %s\n", what, where) }
+	_, _ = fmt.Fprintln(out, "Keywright", s.config.Version, "is running.")
+	line("Graph", s.URL()+"/graphql")
+	line("Query IDE", s.URL()+"/")
+	line("Validation", s.URL()+"/v1/validate")
+	line("Data", s.config.Data)
+	if s.adminKey != "" {
+		line("First start", "the administrator's key is "+s.adminKey)
+		line("", "It is shown only now, and kept in "+s.config.AdminKeyFile()+".")
+		line("", "For sample data run: keywright seed --data "+s.config.Data)
+	}
+}
+
+// Migrate brings the database to the form that this version works with.
+func Migrate(ctx context.Context, c Config, out io.Writer) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	o, err := open(ctx, c, true)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(out, "The database is up to date.")
+	return o.store.Close()
+}
+
+// VerifyAudit proves that the event log is what was written, tenant by tenant.
+func VerifyAudit(ctx context.Context, c Config, out io.Writer) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	o, err := open(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	err = o.store.VerifyLog(ctx, func(tenant lifecycle.TenantID, events int64) {
+		_, _ = fmt.Fprintf(out, "%s: %d events, unaltered\n", tenant, events)
+	})
+	return errors.Join(err, o.store.Close())
+}

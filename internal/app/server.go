@@ -1,0 +1,225 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/keywright/keywright/internal/app/projection"
+	"github.com/keywright/keywright/internal/httpapi"
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/live"
+	"github.com/keywright/keywright/internal/manage"
+	"github.com/keywright/keywright/internal/secret"
+	"github.com/keywright/keywright/internal/shared"
+	"github.com/keywright/keywright/internal/validate"
+)
+
+// inEffect is how long a change may wait to be in effect on every node before its caller gets
+// the answer. After it the change is in effect all the same, within the bound of the lease.
+const inEffect = 250 * time.Millisecond
+
+// Server is a running server.
+type Server struct {
+	config   Config
+	logger   *slog.Logger
+	opened   *opened
+	shared   shared.State
+	follower *live.Follower
+	uses     *validate.Uses
+	service  *manage.Service
+	graph    *graphEdge
+	http     *http.Server
+	listener net.Listener
+	adminKey string
+	stop     context.CancelFunc
+	group    *errgroup.Group
+}
+
+// Start opens everything, begins to listen and to serve, and returns.
+func Start(ctx context.Context, c Config) (*Server, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	// The address comes first: a port that is taken is no reason to touch a database.
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return nil, listenError(c.Listen, err)
+	}
+	s := &Server{config: c, logger: c.logger(), listener: listener}
+	if err := s.wire(ctx); err != nil {
+		_ = listener.Close()
+		s.close()
+		return nil, err
+	}
+	s.run()
+	return s, nil
+}
+
+func listenError(address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen: %s is taken by another program", address)
+	}
+	return fmt.Errorf("listen: %w", err)
+}
+
+// wire makes the parts and connects them.
+func (s *Server) wire(ctx context.Context) (err error) {
+	if s.opened, err = open(ctx, s.config, false); err != nil {
+		return err
+	}
+	if s.shared, err = openShared(s.config); err != nil {
+		return err
+	}
+	now, started := s.config.now(), time.Now()
+	elapsed := func() time.Duration { return time.Since(started) }
+	db, keyring := s.opened.store, s.opened.keyring
+	s.follower = live.NewFollower(live.Config{Log: db, State: projection.ForFollower{State: s.shared}, Now: now, Elapsed: elapsed, Logger: s.logger})
+	s.uses = validate.NewUses(func(ctx context.Context, uses []validate.Use) error {
+		all := make([]manage.Use, len(uses))
+		for i, u := range uses {
+			all[i] = manage.Use(u)
+		}
+		return db.RecordUse(ctx, all)
+	}, s.logger)
+	validation := validate.New(validate.Config{
+		Keyring: keyring, Store: db, NotFound: manage.ErrNotFound, Entries: projection.ForValidators{State: s.shared}, Log: s.follower,
+		Uses: s.uses, Now: now, Elapsed: elapsed, Logger: s.logger,
+	})
+	s.service = manage.New(manage.Config{Store: db, Keyring: keyring, Now: now, Rand: rand.Reader, Committed: s.committed})
+	if s.adminKey, err = bootstrap(ctx, s.service, s.config); err != nil {
+		return err
+	}
+	s.serveOver(db, keyring, validation, now)
+	return nil
+}
+
+// committed waits until a change is in effect, for a moment at most.
+func (s *Server) committed(ctx context.Context, position int64) {
+	if s.stop == nil {
+		return // the first start; nobody can ask anything yet
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inEffect)
+	defer cancel()
+	if err := s.follower.CatchUp(ctx, position); err != nil {
+		s.logger.Warn("a change is in effect within the lease only", "position", position, "error", err)
+	}
+}
+
+func openShared(c Config) (shared.State, error) {
+	if c.Redis == "" {
+		return shared.NewMemory(100_000, c.now())
+	}
+	return shared.OpenRedis(c.Redis, shared.RedisOptions{})
+}
+
+func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, validation *validate.Service, now func() time.Time) {
+	authenticate := manage.NewAuthenticator(db, keyring, now).Authenticate
+	metrics := httpapi.NewMetrics()
+	s.registerMetrics(metrics.Registry, validation)
+	s.graph = s.newGraph(db, authenticate, validation)
+	mux := s.routes(authenticate, metrics, func(ctx context.Context, tenant lifecycle.TenantID, p httpapi.Presentation) (lifecycle.Verdict, error) {
+		return validation.Validate(ctx, tenant, validate.Presentation{
+			Credential: secret.NewText(p.Credential), PublicIdentifier: p.PublicIdentifier, APIID: p.APIID, EnvironmentSlug: p.EnvironmentSlug,
+		})
+	})
+	s.http = &http.Server{
+		Handler:           httpapi.Middleware(s.logger, metrics, now, mux),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// run begins everything that goes on by itself. Each goroutine belongs to the group, which
+// Shutdown waits for.
+func (s *Server) run() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.group = &errgroup.Group{}
+	s.group.Go(func() error { return s.follower.Run(ctx) })
+	s.group.Go(func() error { return s.uses.Run(ctx) })
+	s.group.Go(func() error { return s.cleanRegularly(ctx) })
+	s.group.Go(func() error {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+}
+
+// cleanRegularly removes what is kept for a time only (T17).
+func (s *Server) cleanRegularly(ctx context.Context) error {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		if _, err := s.opened.store.Clean(ctx, lifecycle.Instant(s.config.now()())); err != nil && ctx.Err() == nil {
+			s.logger.Warn("clean-up failed and is tried again", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// URL is where the server answers, without a slash at the end.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// AdminKey is the administrator's key if this start created the administrator.
+func (s *Server) AdminKey() string { return s.adminKey }
+
+// Shutdown ends streams with a reason, lets requests end, writes what is kept in memory, and
+// closes everything. ctx bounds how long requests and streams may take.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop() // the feed ends every subscription with END and SHUTDOWN
+	err := s.graph.Shutdown(ctx)
+	if httpErr := s.http.Shutdown(ctx); httpErr != nil {
+		err = errors.Join(err, fmt.Errorf("requests did not end in time: %w", httpErr), s.http.Close())
+	}
+	return errors.Join(err, s.group.Wait(), s.close())
+}
+
+func (s *Server) close() error {
+	var err error
+	if s.shared != nil {
+		err = s.shared.Close()
+	}
+	if s.opened != nil {
+		err = errors.Join(err, s.opened.store.Close())
+	}
+	return err
+}
+
+// bootstrap makes the first tenant and its administrator in an empty database. The key is in
+// the file before it is in the database, so that no crash can lose it.
+func bootstrap(ctx context.Context, service *manage.Service, c Config) (adminKey string, err error) {
+	first, key, err := service.Bootstrap(ctx, func(key secret.Text) error {
+		return writeAdminKey(c.AdminKeyFile(), key)
+	})
+	if err != nil || !first {
+		return "", err
+	}
+	return key.Reveal(), nil
+}
+
+func writeAdminKey(path string, key secret.Text) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("keep the administrator's key: %w", err)
+	}
+	_, err = file.WriteString(key.Reveal() + "\n")
+	if err = errors.Join(err, file.Chmod(0o600), file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("keep the administrator's key: %w", err)
+	}
+	return nil
+}
