@@ -133,7 +133,7 @@ func (s *Store) openSQLite(path string) error {
 func sqliteDB(path, option string) (*sql.DB, error) {
 	file := url.URL{Path: path}
 	connector, err := newFoldingSQLite("file:" + file.EscapedPath() +
-		"?_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)&_time_format=sqlite&" + option)
+		"?_pragma=busy_timeout(5000)&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)&_time_format=sqlite&_timezone=UTC&" + option)
 	if err != nil {
 		return nil, fmt.Errorf("open the database %s: %w", path, err)
 	}

@@ -28,6 +28,9 @@ func (s *Store) Get(ctx context.Context, tenant lifecycle.TenantID, dst any, ids
 }
 
 func byID(q *bun.SelectQuery, tenant lifecycle.TenantID, dst any, ids []string) *bun.SelectQuery {
+	if v := reflect.ValueOf(dst); v.Kind() == reflect.Pointer && !v.IsNil() {
+		v.Elem().SetZero() // bun would fill what is there, and make a null a pointer to nothing
+	}
 	return q.Model(dst).Where("? = ?", bun.Ident(tenantColumn(dst)), tenant).Where("id IN (?)", bun.List(ids))
 }
 
@@ -64,7 +67,13 @@ func (t *tx) Insert(ctx context.Context, row any) error {
 	if rows.Kind() != reflect.Pointer || rows.IsNil() {
 		return fmt.Errorf("insert %T: not a row", row)
 	}
-	fillSlices(rows.Elem())
+	if all := rows.Elem(); all.Kind() == reflect.Slice {
+		for i := range all.Len() {
+			fillSlices(all.Index(i))
+		}
+	} else {
+		fillSlices(all)
+	}
 	for part := range parts(rows) {
 		if _, err := t.NewInsert().Model(part).Exec(ctx); err != nil {
 			return fmt.Errorf("insert %T: %w", row, t.store.explain(ctx, err))
@@ -100,7 +109,7 @@ func parts(rows reflect.Value) func(yield func(any) bool) {
 	}
 }
 
-// fillSlices replaces nil slices by empty ones: the columns hold [] and never null.
+// fillSlices replaces the nil slices of a row by empty ones: the columns hold [] and never null.
 func fillSlices(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -116,11 +125,6 @@ func fillSlices(v reflect.Value) {
 	case reflect.Slice:
 		if v.IsNil() && v.Type().Elem().Kind() != reflect.Uint8 {
 			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
-		}
-		if v.Type().Elem().Kind() == reflect.Struct {
-			for i := range v.Len() {
-				fillSlices(v.Index(i))
-			}
 		}
 	}
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -11,7 +13,10 @@ import (
 )
 
 // tries bounds how often a transaction starts over when the database asks for it.
-const tries = 5
+const (
+	tries    = 5
+	minPause = 5 * time.Millisecond
+)
 
 // tx is one transaction of the writing pool.
 type tx struct {
@@ -31,6 +36,14 @@ func (s *Store) retrying(ctx context.Context, fn func(ctx context.Context, t *tx
 		position, err := s.writeOnce(ctx, fn)
 		if err == nil || try == tries || !asksForRetry(err) {
 			return position, err
+		}
+		// Whoever was let through must get hold of the locks that were given up, before they are asked for again.
+		pause := time.NewTimer(time.Duration(try) * (minPause + rand.N(minPause)))
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return position, err
+		case <-pause.C:
 		}
 	}
 }

@@ -1,0 +1,254 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
+)
+
+// link ties the world's subscription to its key set.
+func (w *world) link(t *testing.T, db Database) {
+	t.Helper()
+	write(t, db, func(ctx context.Context, tx manage.Tx) error {
+		tx.Record(w.event("linked"))
+		return tx.LinkKeySet(ctx, w.tenant.ID, w.sub.ID, lifecycle.AuthenticationAPIKey, w.set.ID)
+	})
+}
+
+func testFacts(t *testing.T, db Database) {
+	w, other := settle(t, db), settle(t, db)
+	w.link(t, db)
+	want := lifecycle.Facts{
+		TenantID: w.tenant.ID, TenantStatus: w.tenant.Status, ApplicationID: w.app.ID, ApplicationStatus: w.app.Status,
+		EnvironmentID: w.env.ID, EnvironmentSlug: w.env.Slug, KeySetID: w.set.ID, KeySetStatus: w.set.Status,
+		KeyID: w.key.ID, KeyStatus: w.key.Status, ExpiresAt: w.key.ExpiresAt, RetiresAt: w.key.RetiresAt,
+		AuthorizedAPIs: []lifecycle.APIID{w.api.ID}, Scopes: w.set.OAuthClient.Scopes,
+	}
+	ask := func(tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, error) {
+		t.Helper()
+		facts, position, err := db.Facts(t.Context(), tenant, digest)
+		if position < 1 {
+			t.Errorf("position is %d, want that of the log", position)
+		}
+		return facts, err
+	}
+	same(t, "Facts", want)(ask(w.tenant.ID, w.key.Digest))
+	for tenant, digest := range map[lifecycle.TenantID][]byte{other.tenant.ID: w.key.Digest, w.tenant.ID: digest()} {
+		if _, err := ask(tenant, digest); !errors.Is(err, manage.ErrNotFound) {
+			t.Errorf("a key of nobody here: %v, want not found", err)
+		}
+	}
+	w.api.Status, w.api.Version = lifecycle.APIRetired, 2
+	write(t, db, func(ctx context.Context, tx manage.Tx) error { return tx.Update(ctx, &w.api) })
+	want.AuthorizedAPIs = nil
+	same(t, "Facts with a retired API", want)(ask(w.tenant.ID, w.key.Digest))
+	w.api.Status, w.api.Version = lifecycle.APIDeprecated, 3
+	w.sub.Status, w.sub.Version = lifecycle.SubscriptionSuspended, 2
+	write(t, db, func(ctx context.Context, tx manage.Tx) error {
+		return errors.Join(tx.Update(ctx, &w.api), tx.Update(ctx, &w.sub))
+	})
+	same(t, "Facts with a suspended subscription", want)(ask(w.tenant.ID, w.key.Digest))
+}
+
+func testDigestsBelow(t *testing.T, db Database) {
+	w, other := settle(t, db), settle(t, db)
+	w.link(t, db)
+	second := w.newSet("second")
+	key := w.newKey(1)
+	key.KeySetID = second.ID
+	insert(t, db, &second, &key)
+	one, both := [][]byte{w.key.Digest}, [][]byte{w.key.Digest, key.Digest}
+	event := func(of *world, kind lifecycle.EventType, subject any) lifecycle.Event {
+		return lifecycle.Event{TenantID: of.tenant.ID, Type: kind, SubjectID: fmt.Sprint(subject)}
+	}
+	keySet, app := w.event(""), w.event("")
+	app.KeySetID = nil
+	for what, c := range map[string]struct {
+		events []lifecycle.Event
+		want   [][]byte
+	}{
+		"a key set":            {[]lifecycle.Event{keySet}, one},
+		"an application":       {[]lifecycle.Event{app}, both},
+		"an environment":       {[]lifecycle.Event{event(w, lifecycle.EventEnvironmentUpdated, w.env.ID)}, both},
+		"an API":               {[]lifecycle.Event{event(w, lifecycle.EventAPIRetired, w.api.ID)}, one},
+		"the tenant":           {[]lifecycle.Event{event(w, lifecycle.EventTenantSuspended, w.tenant.ID)}, both},
+		"settings":             {[]lifecycle.Event{event(w, lifecycle.EventTenantSettingsUpdated, w.tenant.ID)}, nil},
+		"a group":              {[]lifecycle.Event{event(w, lifecycle.EventGroupCreated, w.group.ID)}, nil},
+		"another tenant's API": {[]lifecycle.Event{event(other, lifecycle.EventAPIRetired, w.api.ID)}, nil},
+		"both":                 {[]lifecycle.Event{keySet, app}, both},
+		"nothing":              {nil, nil},
+	} {
+		got, err := db.DigestsBelow(t.Context(), c.events)
+		no(t, err)
+		slices.SortFunc(c.want, slices.Compare[[]byte])
+		slices.SortFunc(got[w.tenant.ID], slices.Compare[[]byte])
+		if !slices.EqualFunc(got[w.tenant.ID], c.want, slices.Equal[[]byte]) || len(got) != min(1, len(c.want)) {
+			t.Errorf("below an event of %s are %d keys, want %d", what, len(got[w.tenant.ID]), len(c.want))
+		}
+	}
+}
+
+func testRecordUse(t *testing.T, db Database) {
+	w := newWorld().sparse()
+	insert(t, db, w.rows()...)
+	older := w.newKey(2)
+	older.IsLatest, older.LastUsedAt = false, nil
+	insert(t, db, &older)
+	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+	use := func(key lifecycle.KeyID, seconds int) manage.Use {
+		return manage.Use{TenantID: w.tenant.ID, KeySetID: w.set.ID, KeyID: key, At: at(seconds)}
+	}
+	uses := []manage.Use{use(w.key.ID, 10), use(w.key.ID, 30), use(older.ID, 20), use("key_x", 1)}
+	for range 600 { // more than one statement
+		uses = append(uses, manage.Use{TenantID: w.tenant.ID, KeySetID: id[lifecycle.KeySetID](lifecycle.KindKeySet), KeyID: id[lifecycle.KeyID](lifecycle.KindKey), At: start})
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, 8)
+	for i := range errs {
+		wg.Go(func() { errs[i] = db.RecordUse(t.Context(), uses) })
+	}
+	wg.Wait()
+	no(t, errors.Join(errs...))
+	stolen := use(w.key.ID, 99)
+	stolen.TenantID = "ten_x"
+	for _, uses := range [][]manage.Use{{use(w.key.ID, 5)}, {stolen}, nil} {
+		no(t, db.RecordUse(t.Context(), uses))
+	}
+	w.set.LastUsedAt, w.key.LastUsedAt, older.LastUsedAt = ptr(at(30)), ptr(at(30)), ptr(at(20))
+	var sets []lifecycle.KeySet
+	no(t, db.Get(t.Context(), w.tenant.ID, &sets, []string{string(w.set.ID)}))
+	same(t, "the key set", []lifecycle.KeySet{w.set})(sets, nil)
+	var keys []lifecycle.Key
+	no(t, db.Get(t.Context(), w.tenant.ID, &keys, []string{string(w.key.ID), string(older.ID)}))
+	slices.SortFunc(keys, func(a, b lifecycle.Key) int { return a.SequenceNumber - b.SequenceNumber })
+	same(t, "the keys", []lifecycle.Key{w.key, older})(keys, nil)
+	if n := db.count(t, "events"); n != 0 {
+		t.Errorf("%d events were written", n)
+	}
+}
+
+func testSealed(t *testing.T, db Database) {
+	w := settle(t, db)
+	first := manage.Sealed{SecretVersion: 1, WrappedDataKey: []byte{0, 1, 2}, Ciphertext: []byte("'\\x00\x00")}
+	second := manage.Sealed{SecretVersion: 2, WrappedDataKey: []byte("key"), Ciphertext: []byte("text")}
+	for _, s := range []manage.Sealed{first, second} {
+		write(t, db, func(ctx context.Context, tx manage.Tx) error { return tx.PutSealed(ctx, w.tenant.ID, w.key.ID, s) })
+		within(t, db, func(ctx context.Context, tx manage.Tx) {
+			same(t, "Sealed", s)(tx.Sealed(ctx, w.tenant.ID, w.key.ID))
+			if _, err := tx.Sealed(ctx, "ten_x", w.key.ID); !errors.Is(err, manage.ErrNotFound) {
+				t.Errorf("for another tenant: %v, want not found", err)
+			}
+		})
+	}
+	if _, err := db.SQL.ExecContext(t.Context(), "DELETE FROM data_keys"); err != nil {
+		t.Fatal(err)
+	}
+	within(t, db, func(ctx context.Context, tx manage.Tx) {
+		if _, err := tx.Sealed(ctx, w.tenant.ID, w.key.ID); !errors.Is(err, manage.ErrNotFound) {
+			t.Errorf("without its data key: %v, want not found", err)
+		}
+	})
+}
+
+func claimed(w *world, key string, at time.Time) manage.Claim {
+	return manage.Claim{
+		TenantID: w.tenant.ID, ActorID: string(w.user.ID), Operation: "createApplication", Key: key,
+		Fingerprint: []byte("arguments"), At: at, ExpiresAt: at.Add(24 * time.Hour),
+	}
+}
+
+func testIdempotencyRace(t *testing.T, db Database) {
+	w := settle(t, db)
+	claim := claimed(w, "k", start)
+	var ran atomic.Int64
+	var wg sync.WaitGroup
+	results := make([]string, racers)
+	errs := make([]error, racers)
+	for i := range racers {
+		wg.Go(func() {
+			_, errs[i] = db.Write(t.Context(), func(ctx context.Context, tx manage.Tx) error {
+				earlier, err := tx.BeginIdempotent(ctx, claim)
+				if err != nil {
+					return err
+				}
+				if earlier != nil {
+					results[i] = string(earlier.Result)
+					return nil
+				}
+				results[i] = fmt.Sprint("by ", ran.Add(1))
+				if ran.Load() < 3 {
+					return errors.New("rolled back") // two fail: the claim is free again
+				}
+				tx.Record(w.event("done once"))
+				return tx.FinishIdempotent(ctx, claim, manage.Finished{Fingerprint: claim.Fingerprint, Result: []byte(results[i])})
+			})
+		})
+	}
+	wg.Wait()
+	failed := 0
+	for i, err := range errs {
+		if err != nil {
+			failed++
+		} else if results[i] != "by 3" {
+			t.Errorf("the answer is %q", results[i])
+		}
+	}
+	if failed != 2 || ran.Load() != 3 || db.count(t, "events") != 1 {
+		t.Errorf("%d failed and %d ran, want 2 and 3", failed, ran.Load())
+	}
+}
+
+func testIdempotencyTimes(t *testing.T, db Database) {
+	w, other := settle(t, db), settle(t, db)
+	finished := manage.Finished{Fingerprint: []byte("arguments"), Result: []byte("{}"), Secrets: []byte{1, 0, 2}, SecretsEnd: start.Add(15 * time.Minute)}
+	begin := func(claim manage.Claim) (earlier *manage.Finished) {
+		t.Helper()
+		within(t, db, func(ctx context.Context, tx manage.Tx) {
+			var err error
+			earlier, err = tx.BeginIdempotent(ctx, claim)
+			no(t, err)
+		})
+		return earlier
+	}
+	claim := claimed(w, "k", start)
+	write(t, db, func(ctx context.Context, tx manage.Tx) error {
+		same[*manage.Finished](t, "a first claim", nil)(tx.BeginIdempotent(ctx, claim))
+		return tx.FinishIdempotent(ctx, claim, finished)
+	})
+	later := claim
+	later.At, later.Fingerprint = start.Add(15*time.Minute-1000), []byte("other arguments")
+	same(t, "a retry", &finished)(begin(later), nil)
+	later.At = start.Add(15 * time.Minute)
+	same(t, "a late retry", &manage.Finished{Fingerprint: finished.Fingerprint, Result: finished.Result, SecretsEnd: finished.SecretsEnd})(begin(later), nil)
+	later.At = claim.ExpiresAt
+	same[*manage.Finished](t, "a retry after the retention", nil)(begin(later), nil)
+	for _, change := range []func(c *manage.Claim){
+		func(c *manage.Claim) { c.TenantID = other.tenant.ID },
+		func(c *manage.Claim) { c.ActorID = "usr_x" },
+		func(c *manage.Claim) { c.Operation = "deleteApplication" },
+		func(c *manage.Claim) { c.Key = "l" },
+	} {
+		another := claim
+		change(&another)
+		same[*manage.Finished](t, "another claim", nil)(begin(another), nil)
+	}
+	clean := func(at time.Time, want int) {
+		t.Helper()
+		same(t, "Clean", want)(db.Clean(t.Context(), at))
+	}
+	clean(start.Add(14*time.Minute), 0)
+	clean(start.Add(15*time.Minute), 1)
+	clean(start.Add(15*time.Minute), 0)
+	clean(claim.ExpiresAt, 1)
+	if n := db.count(t, "idempotency_results"); n != 0 {
+		t.Errorf("%d results are left", n)
+	}
+}
