@@ -384,6 +384,30 @@ func (h *history) check(*rapid.T) {
 		}
 	}
 	h.checkMilestones()
+	h.checkActions()
+}
+
+// checkActions: what is offered works, and what works is offered.
+func (h *history) checkActions() {
+	s, m, latest := h.state(), h.moment(), h.latest()
+	moves := map[lifecycle.KeySetAction]func() (lifecycle.Transition, error){
+		lifecycle.ActionSuspend:    func() (lifecycle.Transition, error) { return s.Suspend(lifecycle.SuspendedManual, m) },
+		lifecycle.ActionReactivate: func() (lifecycle.Transition, error) { return s.Reactivate(m) },
+		lifecycle.ActionRevoke:     func() (lifecycle.Transition, error) { return s.Revoke(lifecycle.ReasonOther, m) },
+		lifecycle.ActionRegenerate: func() (lifecycle.Transition, error) { return s.Regenerate(h.policy, h.freshKey(), nil, m) },
+		lifecycle.ActionDelete: func() (lifecycle.Transition, error) {
+			e, err := s.Delete(m)
+			return lifecycle.Transition{Events: []lifecycle.Event{e}}, err
+		},
+	}
+	for _, a := range h.set.Actions(latest, h.policy, func(lifecycle.Permission) bool { return true }, h.now) {
+		if move, moves := moves[a.Action]; moves {
+			t, err := move()
+			if works := err == nil && !t.IsEmpty(); works != a.IsAvailable {
+				h.Fatalf("%s is offered: %v, works: %v (%v)", a.Action, a.IsAvailable, works, err)
+			}
+		}
+	}
 }
 
 func (h *history) checkAt(at time.Time) {

@@ -56,7 +56,7 @@ func wantInstant(t testing.TB, what string, got *time.Time, want string) {
 }
 
 // wantRefusal checks code, path and current status of a refusal.
-func wantRefusal(t testing.TB, err error, code lifecycle.RefusalCode, status, path string) *lifecycle.Refusal {
+func wantRefusal(t testing.TB, err error, code lifecycle.RefusalCode, status, path string) lifecycle.Refusal {
 	t.Helper()
 	var r *lifecycle.Refusal
 	if !errors.As(err, &r) {
@@ -65,7 +65,7 @@ func wantRefusal(t testing.TB, err error, code lifecycle.RefusalCode, status, pa
 	if r.Code != code || r.CurrentStatus != status || fmt.Sprint(r.Path) != path || r.Message == "" {
 		t.Errorf("refusal is {%s %q %v %q}, want {%s %q %s}", r.Code, r.CurrentStatus, r.Path, r.Message, code, status, path)
 	}
-	return r
+	return *r
 }
 
 const inputID = "[input id]"

@@ -1,0 +1,164 @@
+package lifecycle_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+)
+
+func goodFacts() lifecycle.Facts {
+	return lifecycle.Facts{
+		TenantStatus: lifecycle.TenantActive, ApplicationStatus: lifecycle.ApplicationActive, KeySetStatus: lifecycle.KeySetActive,
+		KeyStatus: lifecycle.KeyActive, Authentication: lifecycle.AuthenticationAPIKey, EnvironmentSlug: "prod", AuthorizedAPIs: []lifecycle.APIID{"api_1", "api_2"},
+	}
+}
+
+func TestJudge_ByWhatStandsInTheWay(t *testing.T) {
+	type facts = lifecycle.Facts
+	before, after := ptr(start.Add(-time.Microsecond)), ptr(start.Add(time.Microsecond))
+	for name, c := range map[string]struct {
+		change    func(*facts)
+		presented lifecycle.Presented
+		want      lifecycle.VerdictCode
+	}{
+		"good":                    {func(*facts) {}, lifecycle.Presented{}, lifecycle.VerdictValid},
+		"good, for API and place": {func(*facts) {}, lifecycle.Presented{APIID: "api_2", EnvironmentSlug: "prod"}, lifecycle.VerdictValid},
+		"retiring":                {func(f *facts) { f.KeyStatus, f.RetiresAt = lifecycle.KeyRetiring, after }, lifecycle.Presented{}, lifecycle.VerdictValid},
+		"retiring, set expired": {func(f *facts) {
+			f.KeyStatus, f.RetiresAt, f.KeySetStatus = lifecycle.KeyRetiring, after, lifecycle.KeySetExpired
+		}, lifecycle.Presented{}, lifecycle.VerdictValid},
+		"retired just now":     {func(f *facts) { f.KeyStatus, f.RetiresAt = lifecycle.KeyRetiring, &start }, lifecycle.Presented{}, lifecycle.VerdictRevoked},
+		"retiring and expired": {func(f *facts) { f.KeyStatus, f.RetiresAt, f.ExpiresAt = lifecycle.KeyRetiring, after, before }, lifecycle.Presented{}, lifecycle.VerdictExpired},
+		"expires soon":         {func(f *facts) { f.ExpiresAt = after }, lifecycle.Presented{}, lifecycle.VerdictValid},
+		"T13 expired just now": {func(f *facts) { f.ExpiresAt = &start }, lifecycle.Presented{}, lifecycle.VerdictExpired},
+		"suspended and expired": {func(f *facts) {
+			f.KeyStatus, f.KeySetStatus, f.ExpiresAt = lifecycle.KeySuspended, lifecycle.KeySetSuspended, before
+		}, lifecycle.Presented{}, lifecycle.VerdictExpired},
+		"key revoked":         {func(f *facts) { f.KeyStatus = lifecycle.KeyRevoked }, lifecycle.Presented{}, lifecycle.VerdictRevoked},
+		"set revoked":         {func(f *facts) { f.KeySetStatus = lifecycle.KeySetRevoked }, lifecycle.Presented{}, lifecycle.VerdictRevoked},
+		"revoked and expired": {func(f *facts) { f.KeyStatus, f.ExpiresAt = lifecycle.KeyRevoked, before }, lifecycle.Presented{}, lifecycle.VerdictRevoked},
+		"key expired":         {func(f *facts) { f.KeyStatus = lifecycle.KeyExpired }, lifecycle.Presented{}, lifecycle.VerdictExpired},
+		"set expired":         {func(f *facts) { f.KeySetStatus = lifecycle.KeySetExpired }, lifecycle.Presented{}, lifecycle.VerdictExpired},
+		"key pending":         {func(f *facts) { f.KeyStatus = lifecycle.KeyPending }, lifecycle.Presented{}, lifecycle.VerdictPending},
+		"set pending":         {func(f *facts) { f.KeySetStatus = lifecycle.KeySetPending }, lifecycle.Presented{}, lifecycle.VerdictPending},
+		"key suspended":       {func(f *facts) { f.KeyStatus = lifecycle.KeySuspended }, lifecycle.Presented{}, lifecycle.VerdictSuspended},
+		"S0-41 set suspended": {func(f *facts) { f.KeySetStatus = lifecycle.KeySetSuspended }, lifecycle.Presented{}, lifecycle.VerdictSuspended},
+		"retiring, set suspended": {func(f *facts) {
+			f.KeyStatus, f.RetiresAt, f.KeySetStatus = lifecycle.KeyRetiring, after, lifecycle.KeySetSuspended
+		}, lifecycle.Presented{}, lifecycle.VerdictSuspended},
+		"T2 application suspended":    {func(f *facts) { f.ApplicationStatus = lifecycle.ApplicationSuspended }, lifecycle.Presented{}, lifecycle.VerdictSuspended},
+		"T2 tenant suspended":         {func(f *facts) { f.TenantStatus = lifecycle.TenantSuspended }, lifecycle.Presented{}, lifecycle.VerdictSuspended},
+		"other environment":           {func(*facts) {}, lifecycle.Presented{EnvironmentSlug: "dev"}, lifecycle.VerdictWrongEnvironment},
+		"other API":                   {func(*facts) {}, lifecycle.Presented{APIID: "api_3"}, lifecycle.VerdictForbidden},
+		"environment before API":      {func(*facts) {}, lifecycle.Presented{APIID: "api_3", EnvironmentSlug: "dev"}, lifecycle.VerdictWrongEnvironment},
+		"suspended before place":      {func(f *facts) { f.KeySetStatus = lifecycle.KeySetSuspended }, lifecycle.Presented{EnvironmentSlug: "dev"}, lifecycle.VerdictSuspended},
+		"no API authorized":           {func(f *facts) { f.AuthorizedAPIs = nil }, lifecycle.Presented{APIID: "api_1"}, lifecycle.VerdictForbidden},
+		"API key presented as a pair": {func(*facts) {}, lifecycle.Presented{IsPair: true}, lifecycle.VerdictNotFound},
+		"pair":                        {func(f *facts) { f.Authentication = lifecycle.AuthenticationBasic }, lifecycle.Presented{IsPair: true}, lifecycle.VerdictValid},
+		"half of a pair":              {func(f *facts) { f.Authentication = lifecycle.AuthenticationOAuth2Client }, lifecycle.Presented{}, lifecycle.VerdictNotFound},
+		"no status of the key":        {func(f *facts) { f.KeyStatus = "" }, lifecycle.Presented{}, lifecycle.VerdictSuspended},
+		"unknown status of the key":   {func(f *facts) { f.KeyStatus = "WORKS" }, lifecycle.Presented{}, lifecycle.VerdictSuspended},
+		"no status of the set":        {func(f *facts) { f.KeySetStatus = "" }, lifecycle.Presented{}, lifecycle.VerdictSuspended},
+		"no status of the app":        {func(f *facts) { f.ApplicationStatus = "" }, lifecycle.Presented{}, lifecycle.VerdictSuspended},
+		"no status of the tenant":     {func(f *facts) { f.TenantStatus = "" }, lifecycle.Presented{}, lifecycle.VerdictSuspended},
+	} {
+		f := goodFacts()
+		c.change(&f)
+		v := lifecycle.Judge(f, c.presented, start)
+		if v.Code != c.want || v.IsValid() != (c.want == lifecycle.VerdictValid) {
+			t.Errorf("%s: judged %s, want %s", name, v.Code, c.want)
+		}
+		if (v.Facts == nil) != (c.want == lifecycle.VerdictNotFound) {
+			t.Errorf("%s: facts %v go with %s", name, v.Facts, v.Code)
+		}
+	}
+	if v := lifecycle.Unknown(); v.Code != lifecycle.VerdictNotFound || v.Facts != nil || v.IsValid() {
+		t.Errorf("unknown is %+v", v)
+	}
+}
+
+func TestJudge_OnlyActiveAndRetiringKeysOfWorkingKeySetsPass(t *testing.T) {
+	for _, key := range lifecycle.AllKeyStatus() {
+		for _, set := range lifecycle.AllKeySetStatus() {
+			f := goodFacts()
+			f.KeyStatus, f.KeySetStatus = key, set
+			want := key == lifecycle.KeyActive && set == lifecycle.KeySetActive ||
+				key == lifecycle.KeyRetiring && (set == lifecycle.KeySetActive || set == lifecycle.KeySetExpired)
+			if v := lifecycle.Judge(f, lifecycle.Presented{}, start); v.IsValid() != want {
+				t.Errorf("key %s in set %s is judged %s", key, set, v.Code)
+			}
+		}
+	}
+}
+
+func TestT13_PendingAndEndedKeysKeepTheirStatusHoweverLate(t *testing.T) {
+	past := ptr(start.Add(-time.Hour))
+	for status, want := range map[lifecycle.KeyStatus]lifecycle.KeyStatus{
+		lifecycle.KeyPending: lifecycle.KeyPending, lifecycle.KeyRevoked: lifecycle.KeyRevoked, lifecycle.KeyExpired: lifecycle.KeyExpired,
+		lifecycle.KeyActive: lifecycle.KeyExpired, lifecycle.KeySuspended: lifecycle.KeyExpired, lifecycle.KeyRetiring: lifecycle.KeyExpired,
+	} {
+		if got := (lifecycle.Key{Status: status, ExpiresAt: past}).StatusAt(start); got != want {
+			t.Errorf("%s is %s, want %s", status, got, want)
+		}
+	}
+	for status, want := range map[lifecycle.KeySetStatus]lifecycle.KeySetStatus{
+		lifecycle.KeySetPending: lifecycle.KeySetPending, lifecycle.KeySetRevoked: lifecycle.KeySetRevoked, lifecycle.KeySetExpired: lifecycle.KeySetExpired,
+		lifecycle.KeySetActive: lifecycle.KeySetExpired, lifecycle.KeySetSuspended: lifecycle.KeySetExpired,
+	} {
+		if got := (lifecycle.KeySet{Status: status, ExpiresAt: past}).StatusAt(start); got != want {
+			t.Errorf("%s is %s, want %s", status, got, want)
+		}
+	}
+}
+
+func TestS0_31_ActionsSayWhyNotInOrder(t *testing.T) {
+	all := lifecycle.AllPermission()
+	available := lifecycle.ActionUnavailableReason("")
+	denied, status, isDefault, forbids, lost := lifecycle.UnavailablePermissionDenied, lifecycle.UnavailableStatus, lifecycle.UnavailableDefaultKeySet,
+		lifecycle.UnavailablePolicyForbids, lifecycle.UnavailableSecretNotRecoverable
+	type reasons = []lifecycle.ActionUnavailableReason // DELETE, REACTIVATE, REGENERATE, RETRIEVE, REVOKE, SUSPEND, UPDATE
+	for name, c := range map[string]struct {
+		status      lifecycle.KeySetStatus
+		isDefault   bool
+		allows      bool
+		recoverable bool
+		permissions []lifecycle.Permission
+		want        reasons
+	}{
+		"active":              {lifecycle.KeySetActive, false, true, true, all, reasons{status, status, available, available, available, available, available}},
+		"suspended":           {lifecycle.KeySetSuspended, false, true, true, all, reasons{status, available, available, available, available, status, available}},
+		"revoked":             {lifecycle.KeySetRevoked, false, true, true, all, reasons{available, status, status, status, status, status, available}},
+		"expired":             {lifecycle.KeySetExpired, false, true, true, all, reasons{status, status, status, status, status, status, available}},
+		"pending":             {lifecycle.KeySetPending, false, true, true, all, reasons{status, status, status, status, status, status, available}},
+		"default":             {lifecycle.KeySetActive, true, true, true, all, reasons{status, status, available, available, available, isDefault, available}},
+		"default, revoked":    {lifecycle.KeySetRevoked, true, false, false, all, reasons{isDefault, status, status, status, status, status, available}},
+		"hashed, fixed":       {lifecycle.KeySetActive, false, false, false, all, reasons{status, status, forbids, lost, available, available, available}},
+		"nobody":              {lifecycle.KeySetActive, true, false, false, nil, reasons{denied, denied, denied, denied, denied, denied, denied}},
+		"who may only write":  {lifecycle.KeySetActive, false, true, true, []lifecycle.Permission{lifecycle.PermissionKeySetWrite}, reasons{denied, denied, available, denied, denied, denied, available}},
+		"who may revoke":      {lifecycle.KeySetActive, false, true, true, []lifecycle.Permission{lifecycle.PermissionKeySetRevoke}, reasons{status, denied, denied, denied, available, denied, denied}},
+		"who may suspend":     {lifecycle.KeySetSuspended, false, true, true, []lifecycle.Permission{lifecycle.PermissionKeySetSuspend}, reasons{denied, available, denied, denied, denied, status, denied}},
+		"who may see secrets": {lifecycle.KeySetActive, false, true, true, []lifecycle.Permission{lifecycle.PermissionCredentialsRetrieve}, reasons{denied, denied, denied, available, denied, denied, denied}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := inStatus(t, c.status)
+			w.set.IsDefault, w.policy.Rotation.IsManualRegenerationAllowed, w.keys[0].IsRecoverable = c.isDefault, c.allows, c.recoverable
+			holds := func(p lifecycle.Permission) bool { return slices.Contains(c.permissions, p) }
+			var got reasons
+			for i, a := range w.set.Actions(w.latest(), w.policy, holds, w.now) {
+				if a.Action != lifecycle.AllKeySetAction()[i] || a.IsAvailable != (a.UnavailableReason == nil) {
+					t.Errorf("%+v", a)
+				}
+				why := available
+				if a.UnavailableReason != nil {
+					why = *a.UnavailableReason
+				}
+				got = append(got, why)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("reasons %q, want %q", got, c.want)
+			}
+		})
+	}
+}
