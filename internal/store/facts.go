@@ -30,7 +30,7 @@ func (s *Store) Facts(ctx context.Context, tenant lifecycle.TenantID, digest []b
 	err = s.read.NewRaw(`SELECT t.id AS tenant_id, t.status AS tenant_status,
 			a.id AS application_id, a.status AS application_status,
 			e.id AS environment_id, e.slug AS environment_slug,
-			s.id AS key_set_id, s.status AS key_set_status, s.oauth_client,
+			s.id AS key_set_id, s.status AS key_set_status, s.authentication_type AS authentication, s.oauth_client,
 			k.id AS key_id, k.status AS key_status, k.expires_at, k.retires_at
 		FROM keys k
 		JOIN key_sets s ON s.id = k.key_set_id
