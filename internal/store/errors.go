@@ -16,6 +16,7 @@ import (
 // Result codes of SQLite (https://sqlite.org/rescode.html). The low byte is the family.
 const (
 	sqliteFamily      = 0xff
+	sqliteError       = 1
 	sqliteBusy        = 5
 	sqliteLocked      = 6
 	sqliteCorrupt     = 11
@@ -32,6 +33,7 @@ const (
 	pgDeadlock      = "40P01"
 	pgForeignKey    = "23503"
 	pgUnique        = "23505"
+	pgNoColumn      = "42703"
 )
 
 // asksForRetry reports whether the database rolled the transaction back only because of others.
@@ -53,6 +55,15 @@ func isForeignKey(err error) bool {
 	}
 	lite, ok := errors.AsType[*moderncsqlite.Error](err)
 	return ok && lite.Code() == sqliteForeignKey
+}
+
+// isForeignColumn reports whether a column that was asked for does not exist.
+func isForeignColumn(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code == pgNoColumn
+	}
+	lite, ok := errors.AsType[*moderncsqlite.Error](err)
+	return ok && lite.Code() == sqliteError // what SQLite answers to a statement that makes no sense
 }
 
 // explain turns what a use case can act on into the words of the contract: a taken unique value into a

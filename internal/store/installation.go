@@ -11,24 +11,11 @@ func (s *Store) Pending(ctx context.Context) (applied, pending int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	tables, err := s.tables(ctx, s.read)
+	had, _, err := s.past(ctx, s.read, all)
 	if err != nil {
 		return 0, 0, err
 	}
-	switch {
-	case len(tables) == 0:
-		return 0, len(all), nil
-	case !tables["schema_migrations"]:
-		return 0, 0, errForeign
-	}
-	var rows []appliedMigration
-	if err := s.read.NewSelect().Model(&rows).Order("version").Scan(ctx); err != nil {
-		return 0, 0, fmt.Errorf("read the table of migrations: %w", plain(err))
-	}
-	if err := compatible(rows, all); err != nil {
-		return 0, 0, err
-	}
-	return len(rows), len(all) - len(rows), nil
+	return len(had), len(all) - len(had), nil
 }
 
 // serverSecret notes which secret the database was written with; the secret itself is never in a database.

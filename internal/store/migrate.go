@@ -37,11 +37,11 @@ type appliedMigration struct {
 	Checksum  string
 }
 
-const createMigrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
-    version    bigint    NOT NULL PRIMARY KEY,
-    name       text      NOT NULL,
+const createMigrationsTable = `CREATE TABLE schema_migrations (
+    version    bigint NOT NULL PRIMARY KEY,
+    name       text   NOT NULL,
     applied_at %s NOT NULL,
-    checksum   text      NOT NULL
+    checksum   text   NOT NULL
 )`
 
 // Migrate brings the database to the form that this binary works with. All of it happens in one transaction under
@@ -53,7 +53,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	if s.dialect == sqlite {
-		if err := s.prepareFile(ctx); err != nil {
+		if err := s.prepareFile(ctx, all); err != nil {
 			return err
 		}
 	}
@@ -77,12 +77,15 @@ func (s *Store) Migrate(ctx context.Context) error {
 }
 
 func (s *Store) migrate(ctx context.Context, in bun.Tx, all []migration) error {
-	applied, err := s.appliedMigrations(ctx, in)
+	applied, isEmpty, err := s.past(ctx, in, all)
 	if err != nil {
 		return err
 	}
-	if err := compatible(applied, all); err != nil {
-		return err
+	if isEmpty {
+		timestamp := map[dialect]string{postgres: "timestamptz", sqlite: "TIMESTAMP"}[s.dialect]
+		if _, err := in.ExecContext(ctx, fmt.Sprintf(createMigrationsTable, timestamp)); err != nil {
+			return fmt.Errorf("create the table of migrations: %w", plain(err))
+		}
 	}
 	for _, m := range all[len(applied):] {
 		if _, err := in.ExecContext(ctx, m.sql); err != nil {
@@ -96,30 +99,24 @@ func (s *Store) migrate(ctx context.Context, in bun.Tx, all []migration) error {
 	return nil
 }
 
-// appliedMigrations lists what ran before, and creates the table in a database that is empty.
-func (s *Store) appliedMigrations(ctx context.Context, in bun.IDB) ([]appliedMigration, error) {
+// past lists what ran before, or refuses a database that this binary must not touch. It changes nothing.
+func (s *Store) past(ctx context.Context, in bun.IDB, all []migration) (applied []appliedMigration, isEmpty bool, err error) {
 	tables, err := s.tables(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	var applied []appliedMigration
 	switch {
+	case err != nil:
+		return nil, false, err
 	case len(tables) == 0:
-		timestamp := map[dialect]string{postgres: "timestamptz", sqlite: "TIMESTAMP"}[s.dialect]
-		if _, err := in.ExecContext(ctx, fmt.Sprintf(createMigrationsTable, timestamp)); err != nil {
-			return nil, fmt.Errorf("create the table of migrations: %w", plain(err))
-		}
-		return nil, nil
+		return nil, true, nil
 	case !tables["schema_migrations"]:
-		return nil, errForeign
+		return nil, false, errForeign
 	}
 	if err := in.NewSelect().Model(&applied).Order("version").Scan(ctx); err != nil {
-		if ctx.Err() == nil {
-			return nil, errForeign // a table of that name with other columns is another program's
+		if isForeignColumn(err) {
+			return nil, false, errForeign // a table of that name with other columns
 		}
-		return nil, fmt.Errorf("read the table of migrations: %w", plain(err))
+		return nil, false, fmt.Errorf("read the table of migrations: %w", plain(err))
 	}
-	return applied, nil
+	return applied, false, compatible(applied, all)
 }
 
 var errForeign = errors.New("the database holds tables of another program: give Keywright a database of its own")
@@ -184,13 +181,9 @@ func readMigrations(files fs.FS) ([]migration, error) {
 
 // prepareFile turns a file that is empty or ours to write-ahead logging, which it keeps. It looks first, because
 // the switch writes: a file of another program stays as it is.
-func (s *Store) prepareFile(ctx context.Context) error {
-	tables, err := s.tables(ctx, s.write)
-	if err != nil {
+func (s *Store) prepareFile(ctx context.Context, all []migration) error {
+	if _, _, err := s.past(ctx, s.write, all); err != nil {
 		return err
-	}
-	if len(tables) > 0 && !tables["schema_migrations"] {
-		return errForeign
 	}
 	for try := 1; ; try++ {
 		var mode string

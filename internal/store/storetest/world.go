@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
 )
 
 // world is one tenant with one of everything.
@@ -198,3 +199,18 @@ func digest() []byte {
 func slug(id string) string { return strings.ReplaceAll(id, "_", "-") }
 
 func name(i int) string { return fmt.Sprintf("name %03d", i) }
+
+// Settle fills a store with a tenant that has this many key sets without keys, besides one with a key, for those who
+// measure. The event is about the one with a key.
+func Settle(t testing.TB, db manage.Store, n int) ([]lifecycle.KeySetID, lifecycle.Event) {
+	t.Helper()
+	w := newWorld()
+	insert(t, db, w.rows()...)
+	sets, ids := make([]lifecycle.KeySet, n), []lifecycle.KeySetID{w.set.ID}
+	for i := range sets {
+		sets[i] = w.newSet(name(i))
+		ids = append(ids, sets[i].ID)
+	}
+	insert(t, db, &sets)
+	return ids, w.event("measured")
+}
