@@ -136,18 +136,18 @@ func must[T any](value T, err error) func(t *testing.T) T {
 	}
 }
 
-// wantRefusal checks code and path of a refusal.
-func wantRefusal(t *testing.T, what string, err error, code lifecycle.RefusalCode, path string) *lifecycle.Refusal {
+// wantRefusal checks code and path of a refusal, and returns it for whatever else it says.
+func wantRefusal(t *testing.T, what string, err error, code lifecycle.RefusalCode, path string) lifecycle.Refusal {
 	t.Helper()
 	var refusal *lifecycle.Refusal
 	if !errors.As(err, &refusal) {
 		t.Errorf("%s: %v, want %s", what, err, code)
-		return &lifecycle.Refusal{}
+		return lifecycle.Refusal{}
 	}
 	if refusal.Code != code || strings.Join(refusal.Path, ".") != path {
 		t.Errorf("%s: %s at %q (%s), want %s at %q", what, refusal.Code, strings.Join(refusal.Path, "."), refusal.Message, code, path)
 	}
-	return refusal
+	return *refusal
 }
 
 func of[T any](_ T, err error) error { return err }

@@ -241,7 +241,7 @@ func keepingAdministrators[T any](ctx context.Context, w *work, path []string, c
 
 // held says which indispensable permissions have an active holder.
 func (w *work) held(ctx context.Context) (map[lifecycle.Permission]bool, error) {
-	held := map[lifecycle.Permission]bool{}
+	held := make(map[lifecycle.Permission]bool, len(indispensable))
 	for _, p := range indispensable {
 		holders, err := w.HoldersOf(ctx, w.tenant.ID, p, "", "")
 		if err != nil {
