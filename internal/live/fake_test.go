@@ -36,6 +36,8 @@ type fakeLog struct {
 	isDown    bool
 	keys      map[lifecycle.KeySetID][32]byte
 	onDigests func() // runs before digests are looked up, without the lock
+	isStuck   bool   // the follower cannot read on, while readers can
+	slowness  time.Duration
 	reads     atomic.Int64
 }
 
@@ -73,11 +75,15 @@ func (l *fakeLog) setDown(down bool) { l.with(func() { l.isDown = down }) }
 
 func (l *fakeLog) LogPosition(context.Context) (int64, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.isDown {
+	position, isDown, slowness := int64(len(l.events)), l.isDown, l.slowness
+	l.mu.Unlock()
+	if slowness > 0 {
+		time.Sleep(slowness) // in a bubble, where it takes no time
+	}
+	if isDown {
 		return 0, errDown
 	}
-	return int64(len(l.events)), nil
+	return position, nil
 }
 
 func (l *fakeLog) LogSequence(_ context.Context, tenant lifecycle.TenantID) (int64, error) {
@@ -90,6 +96,12 @@ func (l *fakeLog) LogSequence(_ context.Context, tenant lifecycle.TenantID) (int
 }
 
 func (l *fakeLog) LogAfter(_ context.Context, position int64, limit int) ([]lifecycle.Event, error) {
+	l.mu.Lock()
+	isStuck := l.isStuck
+	l.mu.Unlock()
+	if isStuck {
+		return nil, errDown
+	}
 	return l.read(limit, func(e lifecycle.Event) bool { return e.Position > position })
 }
 
@@ -136,6 +148,7 @@ type brokenState struct {
 	mu     sync.Mutex
 	state  shared.State
 	isDown bool
+	before func(to int64) // runs before an Advance
 }
 
 func newState(t testing.TB) *brokenState {
@@ -152,6 +165,12 @@ func (s *brokenState) forget(t testing.TB) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state = memory
+}
+
+func (s *brokenState) setBefore(before func(to int64)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before = before
 }
 
 func (s *brokenState) setDown(down bool) {
@@ -190,6 +209,12 @@ func (s *brokenState) Advance(ctx context.Context, epoch string, from, to int64,
 	if err != nil {
 		return false, err
 	}
+	s.mu.Lock()
+	before := s.before
+	s.mu.Unlock()
+	if before != nil {
+		before(to)
+	}
 	return state.Advance(ctx, epoch, from, to, changes)
 }
 
@@ -225,10 +250,17 @@ type node struct {
 
 func start(t testing.TB, log *fakeLog, state *brokenState, config live.Config) *node {
 	t.Helper()
+	n := startOn(t, log, state, config)
+	n.state = state
+	return n
+}
+
+func startOn(t testing.TB, log *fakeLog, state live.State, config live.Config) *node {
+	t.Helper()
 	begin := time.Now()
 	config.Log, config.State, config.Now = log, state, time.Now
 	config.Elapsed = func() time.Duration { return time.Since(begin) }
-	n := &node{Follower: live.NewFollower(config), log: log, state: state}
+	n := &node{Follower: live.NewFollower(config), log: log}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {

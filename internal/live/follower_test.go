@@ -23,6 +23,11 @@ func TestReadersAreWokenAfterTheProjection(t *testing.T) {
 		s := n.subscribe(t, live.Reader{TenantID: tenantA})
 		defer s.Close()
 		one(t, s, live.Checkpoint)
+		n.state.setBefore(func(to int64) {
+			if a := n.state.lookup(t, tenantA, digestA); n.Stats().Head >= to && a.Watermark < to {
+				t.Errorf("readers have %d before it is projected", to)
+			}
+		})
 		position := n.log.commit(tenantA, lifecycle.EventKeySetSuspended, setA)
 		n.Committed(position)
 		one(t, s, live.Data)
@@ -55,7 +60,9 @@ func TestACommittedChangeIsProjectedWhenCatchUpReturns(t *testing.T) {
 func TestCatchUpDoesNotWaitForASharedStateThatIsDown(t *testing.T) {
 	inBubble(t, live.Config{}, func(t *testing.T, n *node) {
 		n.state.setDown(true)
-		if err := n.CatchUp(t.Context(), n.log.commit(tenantA, lifecycle.EventKeySetRevoked, setA)); !errors.Is(err, live.ErrProjectionBehind) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := n.CatchUp(ctx, n.log.commit(tenantA, lifecycle.EventKeySetRevoked, setA)); !errors.Is(err, live.ErrProjectionBehind) {
 			t.Fatalf("got %v", err)
 		}
 	})
@@ -85,6 +92,14 @@ func TestR12_WhatIsProvenCountsFromTheQuestion(t *testing.T) {
 		if second != first+100*time.Millisecond {
 			t.Fatalf("a look renewed the proof from %v to %v", first, second)
 		}
+		n.log.with(func() { n.log.slowness = 50 * time.Millisecond })
+		time.Sleep(time.Second + 60*time.Millisecond) // the answer to the last question came 10 ms ago
+		synctest.Wait()
+		_, third, _ := n.Known()
+		if third != second+time.Second {
+			t.Fatalf("the proof counts from %v, and the question was sent at %v", third, second+time.Second)
+		}
+		second = third
 		n.log.setDown(true)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
@@ -145,6 +160,9 @@ func TestAFailingProjectionSkipsNothingAndHoldsUpNobody(t *testing.T) {
 func TestR13_AStateThatLostItsMemoryIsJoinedAnew(t *testing.T) {
 	inBubble(t, live.Config{}, func(t *testing.T, n *node) {
 		position := n.log.happen(tenantA)
+		if err := n.CatchUp(t.Context(), position); err != nil {
+			t.Fatal(err)
+		}
 		n.state.forget(t)
 		if a := n.state.lookup(t, tenantA, digestA); a.Watermark != live.NoPosition {
 			t.Fatalf("watermark %d", a.Watermark)
@@ -265,37 +283,26 @@ func TestT2_SuspendingATenantOutdatesAllItHas(t *testing.T) {
 
 // Announcements only carry a hint: the other node reads the event from the log.
 func TestAnotherNodeHearsOfACommitWithoutWaitingForItsPoll(t *testing.T) {
-	memory, err := shared.NewMemory(100, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = memory.Close() }()
-	log := newLog()
-	begin := time.Now()
-	var nodes [2]*live.Follower
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, len(nodes))
-	for i := range nodes {
-		nodes[i] = live.NewFollower(live.Config{
-			Log: log, State: projection.ForFollower{State: memory}, Now: time.Now, Poll: time.Hour,
-			Elapsed: func() time.Duration { return time.Since(begin) },
-		})
-		go func() { done <- nodes[i].Run(ctx) }()
-	}
-	defer func() {
-		cancel()
-		for range nodes {
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
+	synctest.Test(t, func(t *testing.T) {
+		memory, err := shared.NewMemory(100, time.Now)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
-	s, err := nodes[1].Subscribe(t.Context(), live.Reader{TenantID: tenantA})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	one(t, s, live.Checkpoint)
-	nodes[0].Committed(log.happen(tenantA))
-	one(t, s, live.Data)
+		defer func() { _ = memory.Close() }()
+		log := newLog()
+		state := projection.ForFollower{State: memory}
+		first, second := startOn(t, log, state, live.Config{Poll: time.Hour}), startOn(t, log, state, live.Config{Poll: time.Hour})
+		defer first.stop()
+		defer second.stop()
+		s := second.subscribe(t, live.Reader{TenantID: tenantA})
+		defer s.Close()
+		one(t, s, live.Checkpoint)
+		synctest.Wait()
+		before := time.Now()
+		first.Committed(log.happen(tenantA))
+		one(t, s, live.Data)
+		if waited := time.Since(before); waited != 0 {
+			t.Fatalf("the other node heard of it after %v", waited)
+		}
+	})
 }
