@@ -73,7 +73,7 @@ func (t SSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 		return
 	}
 
-	responses := make(chan *graphql.Response)
+	responses := make(chan []byte)
 	var producer sync.WaitGroup
 	producer.Go(func() {
 		defer close(responses)
@@ -109,14 +109,16 @@ func statusOfUnreadable(refused *refusal) int {
 	return http.StatusBadRequest
 }
 
-// produce sends the operation's responses, or its refusal, until ctx ends.
+// produce sends the operation's responses as JSON, or its refusal, until ctx ends.
 func produce(
 	ctx context.Context, exec graphql.GraphExecutor, opCtx *graphql.OperationContext, refused *refusal,
-	responses chan<- *graphql.Response,
+	responses chan<- []byte,
 ) {
 	emit := func(response *graphql.Response) bool {
+		// Here and not where it is sent: gqlgen writes the next response of a subscription over this one.
+		encoded, _ := encode(response)
 		select {
-		case responses <- response:
+		case responses <- encoded:
 			return true
 		case <-ctx.Done():
 			return false
@@ -133,7 +135,7 @@ func produce(
 
 // stream writes events and keep-alive comments. It is the only writer: there is no second goroutine to race with,
 // or to outlive the handler.
-func (t SSE) stream(ctx context.Context, out answer, responses <-chan *graphql.Response) {
+func (t SSE) stream(ctx context.Context, out answer, responses <-chan []byte) {
 	events := eventWriter{
 		w: out.w, control: http.NewResponseController(out.w), timeout: withDefault(t.WriteTimeout, DefaultWriteTimeout),
 	}
@@ -148,7 +150,7 @@ func (t SSE) stream(ctx context.Context, out answer, responses <-chan *graphql.R
 	for {
 		var err error
 		select {
-		case response, more := <-responses:
+		case encoded, more := <-responses:
 			// A producer that stopped because the context ended has nothing complete to report.
 			if ctx.Err() != nil {
 				return
@@ -157,7 +159,6 @@ func (t SSE) stream(ctx context.Context, out answer, responses <-chan *graphql.R
 				_ = events.write("event: complete\ndata:\n\n")
 				return
 			}
-			encoded, _ := encode(response)
 			err = events.write("event: next\ndata: " + string(encoded) + "\n\n")
 			keepAlive.Reset(withDefault(t.KeepAlive, DefaultKeepAlive))
 		case <-keepAlive.C:
