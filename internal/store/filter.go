@@ -348,11 +348,11 @@ func (c *asking) instantOrNever(column string, f *query.DateTimeComparator) cond
 	}
 	key := c.orNever(column)
 	parts := c.bounds(key, f)
-	switch {
-	case f.IsNull != nil && *f.IsNull:
-		parts = append(parts, sqlf(key+" = "+c.never()))
-	case f.IsNull != nil, f.Gt != nil, f.Gte != nil:
+	if f.Gt != nil || f.Gte != nil || f.IsNull != nil && !*f.IsNull {
 		parts = append(parts, sqlf(key+" < "+c.never()))
+	}
+	if f.IsNull != nil && *f.IsNull {
+		parts = append(parts, sqlf(key+" = "+c.never()))
 	}
 	return all(parts...)
 }

@@ -7,9 +7,9 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE FUNCTION fold(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS $$ SELECT replace(lower($1 COLLATE "und-x-icu"), 'ς', 'σ') $$;
 
--- label_text lists the names and values of labels.
+-- label_text lists the names and values of labels, with quotes and backslashes as people type them.
 CREATE FUNCTION label_text(jsonb) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    AS $$ SELECT jsonb_path_query_array($1, '$[*].*')::text $$;
+    AS $$ SELECT replace(replace(jsonb_path_query_array($1, '$[*].*')::text, '\"', '"'), '\\', '\') $$;
 
 -- Names sort by their bytes, as SQLite does it, so that both databases answer alike.
 ALTER TABLE tenants ALTER COLUMN name TYPE text COLLATE "C";
@@ -77,7 +77,8 @@ CREATE INDEX events_occurred_at ON events (tenant_id, occurred_at, sequence);
 -- Free text: any three characters that follow each other, anywhere in a row's text. One index per table, because a
 -- condition over several columns joined by OR uses none. The store writes the same expressions.
 CREATE INDEX key_sets_text ON key_sets USING gin (
-    (fold(id || ' ' || name || ' ' || public_identifier || ' ' || label_text(labels)) COLLATE "C") gin_trgm_ops);
+    (fold(id || ' ' || name || ' ' || public_identifier || ' ' || label_text(labels)) COLLATE "C") gin_trgm_ops)
+    WITH (gin_pending_list_limit = 512); -- kB that wait to be indexed, and that every search reads
 CREATE INDEX applications_text ON applications USING gin (
     (fold(id || ' ' || name || ' ' || coalesce(description, '')) COLLATE "C") gin_trgm_ops);
 CREATE INDEX apis_text ON apis USING gin (
