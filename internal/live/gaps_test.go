@@ -50,14 +50,14 @@ type checkingReader struct {
 func (r *checkingReader) read(n *node) error {
 	if r.stream == nil {
 		if err := r.connect(n); err != nil {
-			return nil //nolint:nilerr // the log is away: connect again later
+			return nil // the log is away: connect again later
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	messages, err := r.stream.Next(ctx)
 	if err != nil {
-		return nil //nolint:nilerr // nothing came
+		return nil // nothing came
 	}
 	for _, m := range messages {
 		r.cursor = &m.Cursor

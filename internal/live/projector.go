@@ -207,7 +207,7 @@ func (p *projector) addDigests(ctx context.Context, perTenant map[lifecycle.Tena
 		return fmt.Errorf("find deleted keys: %w", err)
 	}
 	for _, e := range later {
-		if c := perTenant[e.TenantID]; c != nil && deletions[e.Type] {
+		if c := perTenant[e.TenantID]; c != nil && deletesKeys(e.Type) {
 			c.WholeTenant = true
 		}
 	}

@@ -173,7 +173,7 @@ func TestR53_AStreamEndsWithItsAuthority(t *testing.T) {
 					}})
 					defer s.Close()
 					one(t, s, live.Checkpoint)
-					for range 100 {
+					for range 105 {
 						n.Committed(n.log.happen(tenantA))
 						one(t, s, live.Data)
 						time.Sleep(10 * time.Millisecond)

@@ -75,10 +75,9 @@ var touches = map[lifecycle.EventType]touch{
 	lifecycle.EventUserUpdated:                touchesNothing,
 }
 
-// deletions are the events after which the keys of an earlier event may not be found any more.
-var deletions = map[lifecycle.EventType]bool{ //exhaustive:ignore the others delete no key
-	lifecycle.EventApplicationDeleted: true,
-	lifecycle.EventKeySetDeleted:      true,
+// deletesKeys says whether the keys of an earlier event may not be found any more after this one.
+func deletesKeys(t lifecycle.EventType) bool {
+	return t == lifecycle.EventApplicationDeleted || t == lifecycle.EventKeySetDeleted
 }
 
 // touchOf treats what it does not know, and an event that names nothing to look below, as touching the tenant.

@@ -108,7 +108,7 @@ func (s *Service) Validate(ctx context.Context, tenant lifecycle.TenantID, p Pre
 	credential, err := p.parse()
 	if err != nil {
 		s.counts.malformed.Add(1)
-		return lifecycle.Unknown(), nil
+		return lifecycle.Unknown(), nil //nolint:nilerr // a malformed key is a verdict, not an error
 	}
 	key, err := s.find(ctx, tenant, credential)
 	if err == nil && s.Elapsed()-key.asked >= s.Lease {
