@@ -5,15 +5,19 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/keywright/keywright/graph"
 	"github.com/keywright/keywright/graph/transport"
@@ -24,6 +28,38 @@ import (
 	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/store"
 )
+
+// empty is a database with its tables and nothing in them; making one takes a second.
+var empty []byte
+
+func TestMain(m *testing.M) {
+	if err := prepare(); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func prepare() (err error) {
+	dir, err := os.MkdirTemp("", "graph")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	keyring, err := secret.CreateKeyring(filepath.Join(dir, "secret"), rand.Reader, time.Time{})
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "empty.db")
+	db, err := store.Open(context.Background(), store.Config{URL: "sqlite:" + path, Chain: keyring, Now: func() time.Time { return time.Time{} }})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(db.Migrate(context.Background()), db.Close()); err != nil {
+		return err
+	}
+	empty, err = os.ReadFile(path)
+	return err
+}
 
 // world is the graph over a real store, with a clock that the test holds.
 type world struct {
@@ -46,15 +82,16 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, now: time.Date(2026, 11, 21, 18, 45, 0, 0, time.UTC), log: &bytes.Buffer{}}
 	clock := func() time.Time { return w.now }
 	keyring := must(secret.CreateKeyring(filepath.Join(t.TempDir(), "secret"), rand.Reader, w.now))(t)
-	w.store = must(store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Chain: keyring, Now: clock}))(t)
+	path := filepath.Join(t.TempDir(), "test.db")
+	if err := os.WriteFile(path, empty, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.store = must(store.Open(t.Context(), store.Config{URL: "sqlite:" + path, Chain: keyring, Now: clock}))(t)
 	t.Cleanup(func() {
 		if err := w.store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := w.store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	w.manage = manage.New(manage.Config{Store: w.store, Keyring: keyring, Now: clock, Rand: rand.Reader, Committed: func(context.Context, int64) {}})
 	_, key, err := w.manage.Bootstrap(t.Context(), nil)
 	if err != nil {
