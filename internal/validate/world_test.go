@@ -180,7 +180,7 @@ func (c *countingEntries) Lookup(ctx context.Context, tenant lifecycle.TenantID,
 // world is one node with a database and a shared state, whose follower the test plays.
 type world struct {
 	*validate.Service
-	t        *testing.T
+	t        testing.TB
 	clock    *clock
 	proof    *proof
 	db       *database
@@ -192,7 +192,7 @@ type world struct {
 	position int64 // projected
 }
 
-func newWorld(t *testing.T, state shared.State, change func(*validate.Config)) *world {
+func newWorld(t testing.TB, state shared.State, change func(*validate.Config)) *world {
 	t.Helper()
 	w := &world{t: t, clock: &clock{}, proof: &proof{}, db: newDatabase(), state: state, keyring: newKeyring(t)}
 	w.clock.advance(time.Hour)
@@ -214,7 +214,7 @@ func newWorld(t *testing.T, state shared.State, change func(*validate.Config)) *
 	return w
 }
 
-func newKeyring(t *testing.T) *secret.Keyring {
+func newKeyring(t testing.TB) *secret.Keyring {
 	t.Helper()
 	keyring, err := secret.CreateKeyring(filepath.Join(t.TempDir(), "server.secret"), rand.Reader, beginning)
 	if err != nil {
@@ -223,7 +223,7 @@ func newKeyring(t *testing.T) *secret.Keyring {
 	return keyring
 }
 
-func newMemory(t *testing.T) shared.State {
+func newMemory(t testing.TB) shared.State {
 	t.Helper()
 	state, err := shared.NewMemory(10_000, time.Now)
 	if err != nil {
@@ -233,7 +233,7 @@ func newMemory(t *testing.T) shared.State {
 	return state
 }
 
-func openRedis(t *testing.T, url string) shared.State {
+func openRedis(t testing.TB, url string) shared.State {
 	t.Helper()
 	// A generous timeout: a stalled test machine must not look like a broken Redis.
 	state, err := shared.OpenRedis(url, shared.RedisOptions{LookupTimeout: 2 * time.Second})
