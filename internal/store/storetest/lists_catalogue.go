@@ -69,7 +69,7 @@ func newCatalogue(seed uint64) *catalogue {
 		o.ID, o.Name, o.CreatedAt = id[lifecycle.OrganizationID](lifecycle.KindOrganization), called(i), at()
 		c.organizations = append(c.organizations, o)
 		u := w.user
-		u.ID, u.DisplayName, u.CreatedAt, u.LastSeenAt = id[lifecycle.UserID](lifecycle.KindUser), called(i+3), at(), maybe()
+		u.ID, u.DisplayName, u.CreatedAt = id[lifecycle.UserID](lifecycle.KindUser), called(i+3), at()
 		u.OrganizationID, u.Status, u.Email = nil, pick(r, lifecycle.AllUserStatus()), nil
 		if i > 0 {
 			u.OrganizationID, u.Email = ptr(pick(r, c.organizations).ID), ptr(fmt.Sprintf("Person.%d@Example.com", i))

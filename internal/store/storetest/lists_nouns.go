@@ -104,7 +104,7 @@ func (c *catalogue) nouns() []noun {
 		}, query.RoleByCreatedAt, query.RoleByName),
 		asks(c, "Users", c.users, func(s manage.Store) func(ctx, lifecycle.TenantID, query.UserQuery, manage.Moment) (*query.UserConnection, error) {
 			return s.Users
-		}, query.UserByCreatedAt, query.UserByDisplayName, query.UserByLastSeenAt),
+		}, query.UserByCreatedAt, query.UserByDisplayName),
 	}
 }
 
@@ -147,7 +147,7 @@ func (c *catalogue) compareBy(field string, a, b reflect.Value, now manage.Momen
 			}
 		}
 		return memberOf(row, map[string]string{
-			"CREATED_AT": "CreatedAt", "UPDATED_AT": "UpdatedAt", "EXPIRES_AT": "ExpiresAt", "LAST_USED_AT": "LastUsedAt", "LAST_SEEN_AT": "LastSeenAt",
+			"CREATED_AT": "CreatedAt", "UPDATED_AT": "UpdatedAt", "EXPIRES_AT": "ExpiresAt", "LAST_USED_AT": "LastUsedAt",
 			"ROTATES_AT": "RotatesAt", "NAME": "Name", "DISPLAY_NAME": "DisplayName", "STATUS": "Status", "SEQUENCE": "Sequence",
 		}[field], now)
 	}

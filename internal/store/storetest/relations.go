@@ -142,7 +142,7 @@ func testReusable(t *testing.T, db Database) {
 	make("ends now", func(s *lifecycle.KeySet) { s.ExpiresAt = ptr(start) })
 	make("revoked", func(s *lifecycle.KeySet) { s.Status = lifecycle.KeySetRevoked })
 	make("expired", func(s *lifecycle.KeySet) { s.Status = lifecycle.KeySetExpired })
-	make("of another type", func(s *lifecycle.KeySet) { s.AuthenticationType = lifecycle.AuthenticationHmac })
+	make("of another type", func(s *lifecycle.KeySet) { s.AuthenticationType = lifecycle.AuthenticationBasic })
 	within(t, db, func(ctx context.Context, tx manage.Tx) {
 		same(t, "ReusableKeySets", []lifecycle.KeySet{preferred, old, young, w.set, pending})(tx.ReusableKeySets(ctx, w.newSet("wanted"), start))
 	})

@@ -50,7 +50,7 @@ func newWorld() *world {
 	w.group = lifecycle.Group{ID: id[lifecycle.GroupID](lifecycle.KindGroup), TenantID: tenant, OrganizationID: w.org.ID, Name: "Group", Version: 1, CreatedAt: start, UpdatedAt: start}
 	w.user = lifecycle.User{
 		ID: id[lifecycle.UserID](lifecycle.KindUser), TenantID: tenant, OrganizationID: &w.org.ID, DisplayName: "Ada", Email: ptr("Ada@example.com"),
-		IsServiceAccount: true, Status: lifecycle.UserActive, LastSeenAt: at(1), Version: 1, CreatedAt: start, UpdatedAt: start,
+		IsServiceAccount: true, Status: lifecycle.UserActive, Version: 1, CreatedAt: start, UpdatedAt: start,
 	}
 	w.role = lifecycle.Role{
 		ID: id[lifecycle.RoleID](lifecycle.KindRole), TenantID: tenant, Name: "Role", Description: ptr("may"), IsBuiltIn: true,
