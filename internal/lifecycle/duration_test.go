@@ -41,7 +41,7 @@ func TestParseDuration_ReadsAndPrints(t *testing.T) {
 		{"P007D", "P7D"},
 	} {
 		d, err := lifecycle.ParseDuration(c.text)
-		if err != nil || d.String() != c.want {
+		if err != nil || d.String() != c.want || d.IsNegative() != strings.HasPrefix(c.want, "-") {
 			t.Errorf("%s prints %s (%v), want %s", c.text, d, err, c.want)
 		}
 	}

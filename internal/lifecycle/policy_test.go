@@ -33,6 +33,14 @@ func TestS0_66_R25_D3_RotationBeatsExpirationOnTheSameDay(t *testing.T) {
 			"UTC", "2026-11-21T09:30:00Z", "P91D", "P90D", "P1D",
 			"2027-02-19T09:30:00Z", "2027-02-20T09:30:00Z", "never",
 		},
+		"same day of another month": {
+			"UTC", "2026-11-21T09:30:00Z", "P2M", "P1M", "P1D",
+			"2026-12-21T09:30:00Z", "2027-01-21T09:30:00Z", "never",
+		},
+		"same day of another year": {
+			"UTC", "2026-11-21T09:30:00Z", "P2Y", "P1Y", "P1D",
+			"2027-11-21T09:30:00Z", "2028-11-21T09:30:00Z", "never",
+		},
 		"across midnight of UTC, one day in Auckland": {
 			"Pacific/Auckland", "2026-11-20T23:30:00Z", "P10DT1H", "P10D", "P1D",
 			"2026-11-30T23:30:00Z", "2026-12-01T23:30:00Z", "2026-12-01T00:30:00Z",
@@ -129,6 +137,7 @@ func TestRules_CheckNamesTheField(t *testing.T) {
 		{"", automatic, "P1D", "P1D", "", "", ""},
 		{"", automatic, "P1D", "P1DT1S", lifecycle.CodeInvalid, "[rotation overlap]", "overlap longer than interval"},
 		{"P90D", automatic, "P90D", "P1D", "", "", ""},
+		{"P90D", automatic, "P90D", "PT0S", "", "", ""},
 		{"P1M", automatic, "P1M", "P1D", "", "", ""},
 		{"P3M", automatic, "P89D", "P1D", "", "", ""},
 		{"P90D", automatic, "P91D", "P1D", lifecycle.CodeInvalid, "[rotation interval]", "expires a day before it rotates"},
