@@ -34,8 +34,8 @@ func TestS0_66_R25_D3_RotationBeatsExpirationOnTheSameDay(t *testing.T) {
 			"2027-02-19T09:30:00Z", "2027-02-20T09:30:00Z", "never",
 		},
 		"same day of another month": {
-			"UTC", "2026-11-21T09:30:00Z", "P2M", "P1M", "P1D",
-			"2026-12-21T09:30:00Z", "2027-01-21T09:30:00Z", "never",
+			"UTC", "2026-09-21T09:30:00Z", "P2M", "P1M", "P1D",
+			"2026-10-21T09:30:00Z", "2026-11-21T09:30:00Z", "never",
 		},
 		"same day of another year": {
 			"UTC", "2026-11-21T09:30:00Z", "P2Y", "P1Y", "P1D",
