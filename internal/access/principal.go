@@ -25,7 +25,7 @@ type Principal struct {
 func System(tenant lifecycle.TenantID, component string) Principal {
 	p := Principal{
 		TenantID: tenant, TenantStatus: lifecycle.TenantActive, DisplayName: "Keywright " + component,
-		Component: component, Permissions: map[lifecycle.Permission]bool{},
+		Component: component, Permissions: make(map[lifecycle.Permission]bool),
 	}
 	for _, permission := range lifecycle.AllPermission() {
 		p.Permissions[permission] = true

@@ -41,7 +41,8 @@ type Server struct {
 	http     *http.Server
 	listener net.Listener
 	adminKey string
-	stop     context.CancelFunc
+	stopFeed context.CancelFunc
+	stopRest context.CancelFunc
 	group    *errgroup.Group
 }
 
@@ -77,11 +78,11 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	if s.opened, err = open(ctx, s.config, false); err != nil {
 		return err
 	}
-	if s.shared, err = openShared(s.config); err != nil {
+	if s.shared, err = openShared(s.config, s.logger); err != nil {
 		return err
 	}
-	now, started := s.config.now(), time.Now()
-	elapsed := func() time.Duration { return time.Since(started) }
+	now, started := s.config.now(), machineTime()
+	elapsed := func() time.Duration { return machineTime().Sub(started) }
 	db, keyring := s.opened.store, s.opened.keyring
 	s.follower = live.NewFollower(live.Config{Log: db, State: projection.ForFollower{State: s.shared}, Now: now, Elapsed: elapsed, Logger: s.logger})
 	s.uses = validate.NewUses(func(ctx context.Context, uses []validate.Use) error {
@@ -105,20 +106,22 @@ func (s *Server) wire(ctx context.Context) (err error) {
 
 // committed waits until a change is in effect, for a moment at most.
 func (s *Server) committed(ctx context.Context, position int64) {
-	if s.stop == nil {
+	if s.stopFeed == nil {
 		return // the first start; nobody can ask anything yet
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inEffect)
 	defer cancel()
-	if err := s.follower.CatchUp(ctx, position); err != nil {
+	err := s.follower.CatchUp(ctx, position)
+	if err != nil && !errors.Is(err, live.ErrProjectionBehind) { // the follower has told of that once
 		s.logger.Warn("a change is in effect within the lease only", "position", position, "error", err)
 	}
 }
 
-func openShared(c Config) (shared.State, error) {
+func openShared(c Config, logger *slog.Logger) (shared.State, error) {
 	if c.Redis == "" {
 		return shared.NewMemory(100_000, c.now())
 	}
+	shared.LogWith(logger)
 	return shared.OpenRedis(c.Redis, shared.RedisOptions{})
 }
 
@@ -142,12 +145,13 @@ func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, validation 
 // run begins everything that goes on by itself. Each goroutine belongs to the group, which
 // Shutdown waits for.
 func (s *Server) run() {
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
+	feed, stopFeed := context.WithCancel(context.Background())
+	rest, stopRest := context.WithCancel(context.Background())
+	s.stopFeed, s.stopRest = stopFeed, stopRest
 	s.group = &errgroup.Group{}
-	s.group.Go(func() error { return s.follower.Run(ctx) })
-	s.group.Go(func() error { return s.uses.Run(ctx) })
-	s.group.Go(func() error { return s.cleanRegularly(ctx) })
+	s.group.Go(func() error { return s.follower.Run(feed) })
+	s.group.Go(func() error { return s.uses.Run(rest) })
+	s.group.Go(func() error { return s.cleanRegularly(rest) })
 	s.group.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
@@ -181,11 +185,12 @@ func (s *Server) AdminKey() string { return s.adminKey }
 // Shutdown ends streams with a reason, lets requests end, writes what is kept in memory, and
 // closes everything. ctx bounds how long requests and streams may take.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stop() // the feed ends every subscription with END and SHUTDOWN
+	s.stopFeed() // ends every subscription with END and SHUTDOWN
 	err := s.graph.Shutdown(ctx)
 	if httpErr := s.http.Shutdown(ctx); httpErr != nil {
 		err = errors.Join(err, fmt.Errorf("requests did not end in time: %w", httpErr), s.http.Close())
 	}
+	s.stopRest() // after the last request: what it noted is written too
 	return errors.Join(err, s.group.Wait(), s.close())
 }
 

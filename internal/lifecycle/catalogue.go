@@ -62,7 +62,6 @@ type User struct {
 	Email            *string // null for service accounts
 	IsServiceAccount bool
 	Status           UserStatus
-	LastSeenAt       *time.Time
 	Version          int
 	CreatedAt        time.Time
 	UpdatedAt        time.Time

@@ -140,7 +140,6 @@ func DefaultKeySetName(t AuthenticationType, application string, n int) string {
 	kind := map[AuthenticationType]string{
 		AuthenticationAPIKey:       "API key",
 		AuthenticationBasic:        "Basic",
-		AuthenticationHmac:         "HMAC",
 		AuthenticationOAuth2Client: "OAuth client",
 	}[t]
 	suffix := ""

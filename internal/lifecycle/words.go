@@ -115,7 +115,6 @@ type AuthenticationType string
 const (
 	AuthenticationAPIKey       AuthenticationType = "API_KEY"       // A single opaque key.
 	AuthenticationBasic        AuthenticationType = "BASIC"         // A user name and a password (RFC 7617).
-	AuthenticationHmac         AuthenticationType = "HMAC"          // A key ID and a shared secret that signs requests.
 	AuthenticationOAuth2Client AuthenticationType = "OAUTH2_CLIENT" // An OAuth 2.0 client ID and client secret (RFC 6749).
 )
 
@@ -124,7 +123,6 @@ func AllAuthenticationType() []AuthenticationType {
 	return []AuthenticationType{
 		AuthenticationAPIKey,
 		AuthenticationBasic,
-		AuthenticationHmac,
 		AuthenticationOAuth2Client,
 	}
 }

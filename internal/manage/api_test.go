@@ -94,7 +94,7 @@ func TestS0_18_AnAPIHasOnePolicyForEachOfItsAuthenticationTypes(t *testing.T) {
 	wantRefusal(t, "label twice", create(func(in *manage.CreateAPI) { in.Labels = []lifecycle.Label{{Name: "a"}, {Name: "a"}} }),
 		lifecycle.CodeInvalid, "input.labels.1.name")
 	wantRefusal(t, "no credentials of the type", of(h.CreatePolicyTemplate(ctx, by, manage.CreatePolicyTemplate{
-		Name: "Signed", AuthenticationType: lifecycle.AuthenticationHmac,
+		Name: "Signed", AuthenticationType: "HMAC",
 	})), lifecycle.CodeInvalid, "input.authenticationType")
 	if c.api.Status != lifecycle.APIDraft {
 		t.Errorf("born %s, want DRAFT", c.api.Status)

@@ -24,7 +24,7 @@ func (s *Service) CreatePolicyTemplate(ctx context.Context, call Call, in Create
 			Name: in.Name, Description: in.Description, AuthenticationType: in.AuthenticationType, Rules: withDefaults(in.Rules),
 			Revision: 1, Version: 1, CreatedAt: w.moment.Now, UpdatedAt: w.moment.Now,
 		}
-		if in.AuthenticationType == lifecycle.AuthenticationHmac || !in.AuthenticationType.IsValid() {
+		if !in.AuthenticationType.IsValid() {
 			return nil, lifecycle.Invalid("no credentials of this type are issued", "input", "authenticationType")
 		}
 		if err := checkTemplate(template); err != nil {

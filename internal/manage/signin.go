@@ -84,7 +84,7 @@ func stillValid(p access.Principal, now time.Time) error {
 func principalOf(s SignIn) access.Principal {
 	p := access.Principal{
 		TenantID: s.Tenant.ID, TenantStatus: s.Tenant.Status, UserID: s.User.ID, DisplayName: s.User.DisplayName,
-		SignInKeyID: s.Key.ID, ExpiresAt: s.Key.ExpiresAt, Permissions: map[lifecycle.Permission]bool{},
+		SignInKeyID: s.Key.ID, ExpiresAt: s.Key.ExpiresAt, Permissions: make(map[lifecycle.Permission]bool),
 	}
 	for _, permission := range s.Permissions {
 		p.Permissions[permission] = true

@@ -160,7 +160,6 @@ type UserOrderField string
 const (
 	UserByCreatedAt   UserOrderField = "CREATED_AT"
 	UserByDisplayName UserOrderField = "DISPLAY_NAME"
-	UserByLastSeenAt  UserOrderField = "LAST_SEEN_AT"
 )
 
 // UserOrder is one step of a sort order.

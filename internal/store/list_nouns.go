@@ -213,7 +213,6 @@ func users() noun[lifecycle.User, query.UserFilter, query.UserOrderField] {
 		kind: lifecycle.KindUser, table: "users", filter: filterUsers,
 		fields: map[query.UserOrderField][]step[T]{
 			query.UserByCreatedAt:   byInstant("users.created_at", func(u *T) time.Time { return u.CreatedAt }),
-			query.UserByLastSeenAt:  byInstantOrNever("users.last_seen_at", func(u *T) *time.Time { return u.LastSeenAt }),
 			query.UserByDisplayName: byName("users.display_name", func(row *listed[T]) string { return row.Node.DisplayName }),
 		},
 		usual:   query.UserOrder{Field: query.UserByCreatedAt, Direction: query.Ascending},

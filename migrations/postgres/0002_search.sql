@@ -46,7 +46,6 @@ CREATE INDEX applications_by_created_at ON applications (tenant_id, created_at, 
 CREATE INDEX key_sets_by_name ON key_sets (tenant_id, lower(name), name, id);
 CREATE INDEX key_sets_by_created_at ON key_sets (tenant_id, created_at, id);
 CREATE INDEX api_subscriptions_by_created_at ON api_subscriptions (tenant_id, created_at, id);
-CREATE INDEX users_by_last_seen_at ON users (tenant_id, coalesce(last_seen_at, 'infinity'::timestamptz), id);
 CREATE INDEX applications_by_updated_at ON applications (tenant_id, updated_at, id);
 CREATE INDEX key_sets_by_updated_at ON key_sets (tenant_id, updated_at, id);
 CREATE INDEX key_sets_by_expires_at ON key_sets (tenant_id, coalesce(expires_at, 'infinity'::timestamptz), id);

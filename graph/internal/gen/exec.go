@@ -1023,7 +1023,6 @@ type ComplexityRoot struct {
 		Groups           func(childComplexity int) int
 		ID               func(childComplexity int) int
 		IsServiceAccount func(childComplexity int) int
-		LastSeenAt       func(childComplexity int) int
 		Organization     func(childComplexity int) int
 		RoleAssignments  func(childComplexity int) int
 		Status           func(childComplexity int) int
@@ -5254,12 +5253,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.IsServiceAccount(childComplexity), true
-	case "User.lastSeenAt":
-		if e.ComplexityRoot.User.LastSeenAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.LastSeenAt(childComplexity), true
 	case "User.organization":
 		if e.ComplexityRoot.User.Organization == nil {
 			break
@@ -8871,8 +8864,6 @@ enum AuthenticationType {
   API_KEY
   """A user name and a password (RFC 7617)."""
   BASIC
-  """A key ID and a shared secret that signs requests."""
-  HMAC
   """An OAuth 2.0 client ID and client secret (RFC 6749)."""
   OAUTH2_CLIENT
 }
@@ -9439,8 +9430,6 @@ type User implements Actor & Node {
   groups: [Group!]!
   """Whether the user is a service account."""
   isServiceAccount: Boolean!
-  """When the user last signed in or used a personal API key."""
-  lastSeenAt: DateTime
   """Organization that the user belongs to."""
   organization: Organization
   """Roles of the user."""
@@ -9536,8 +9525,6 @@ enum UserOrderField {
   CREATED_AT
   """By display name."""
   DISPLAY_NAME
-  """By time last seen."""
-  LAST_SEEN_AT
 }
 
 """The authenticated caller."""
@@ -11914,8 +11901,6 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_groups(ctx, field)
 	case "isServiceAccount":
 		return ec.fieldContext_User_isServiceAccount(ctx, field)
-	case "lastSeenAt":
-		return ec.fieldContext_User_lastSeenAt(ctx, field)
 	case "organization":
 		return ec.fieldContext_User_organization(ctx, field)
 	case "roleAssignments":
@@ -32932,29 +32917,6 @@ func (ec *executionContext) fieldContext_User_isServiceAccount(_ context.Context
 	return graphql.NewScalarFieldContext("User", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _User_lastSeenAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.User) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_User_lastSeenAt(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.LastSeenAt, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
-			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
-		},
-		true,
-		false,
-	)
-}
-func (ec *executionContext) fieldContext_User_lastSeenAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("User", field, false, false, errors.New("field of type DateTime does not have child fields"))
-}
-
 func (ec *executionContext) _User_organization(ctx context.Context, field graphql.CollectedField, obj *lifecycle.User) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -50171,11 +50133,6 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 		case "isServiceAccount":
 			out.Values[i] = ec._User_isServiceAccount(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "lastSeenAt":
-			out.Values[i] = ec._User_lastSeenAt(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "organization":

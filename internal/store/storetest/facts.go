@@ -28,7 +28,7 @@ func testFacts(t *testing.T, db Database) {
 	w.link(t, db)
 	want := lifecycle.Facts{
 		TenantID: w.tenant.ID, TenantStatus: w.tenant.Status, ApplicationID: w.app.ID, ApplicationStatus: w.app.Status,
-		EnvironmentID: w.env.ID, EnvironmentSlug: w.env.Slug, KeySetID: w.set.ID, KeySetStatus: w.set.Status,
+		EnvironmentID: w.env.ID, EnvironmentSlug: w.env.Slug, KeySetID: w.set.ID, KeySetStatus: w.set.Status, Authentication: w.set.AuthenticationType,
 		KeyID: w.key.ID, KeyStatus: w.key.Status, ExpiresAt: w.key.ExpiresAt, RetiresAt: w.key.RetiresAt,
 		AuthorizedAPIs: []lifecycle.APIID{w.api.ID}, Scopes: w.set.OAuthClient.Scopes,
 	}
