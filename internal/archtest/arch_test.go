@@ -54,8 +54,8 @@ var mayImport = map[string][]string{
 	"internal/clock":    nil,
 	"bench":             nil,
 	"test":              nil,
+	"internal/apptest":  nil,
 	"internal/archtest": nil,
-	"internal/deps":     nil,
 	"internal/testenv":  nil,
 }
 
@@ -78,7 +78,7 @@ var clocks = []string{"internal/app", "internal/clock"}
 
 // outsideTheProduct are parts that do not end up in the binary. Like tests, and like folders whose name begins or
 // ends with "test", they may import what they need and read the clock, and nothing in the binary may import them.
-var outsideTheProduct = []string{"bench", "internal/deps", "internal/testenv"}
+var outsideTheProduct = []string{"bench", "internal/testenv"}
 
 // source is one Go file that is not a test.
 type source struct {
