@@ -39,7 +39,8 @@ type listing[T any] struct {
 	table   string
 	from    string // the table, and what is joined to it
 	columns []column
-	where   cond // what is asked for, pages aside
+	where   cond    // what is asked for, pages and free text aside
+	found   *search // free text, if any
 }
 
 // column is a column to read: where it comes from, and under which name the model knows it.
@@ -57,7 +58,7 @@ func list[T, F any, O ~string](ctx context.Context, s *Store, n noun[T, F, O], t
 	}
 	total := 0
 	if q.Page.WithTotal {
-		if err := s.read.NewRaw("SELECT count(*) FROM "+n.table+" WHERE ?", l.where).Scan(ctx, &total); err != nil {
+		if err := s.read.NewRaw("?", l.count()).Scan(ctx, &total); err != nil {
 			return nil, fmt.Errorf("count %s: %w", n.table, s.explain(ctx, err))
 		}
 	}
@@ -74,7 +75,8 @@ func newListing[T, F any, O ~string](s *Store, n noun[T, F, O], tenant lifecycle
 	if n.sources != nil {
 		sources = n.sources(q.Scope)
 	}
-	where := c.own(n.table, within, filterOf(c, q.Filter, n.filter), c.find(n.table, q.Search, sources))
+	where := c.own(n.table, within, filterOf(c, q.Filter, n.filter))
+	found := c.find(n.table, q.Search, sources)
 	steps, order := orderBy(c, q.OrderBy, n.usual, n.fields, n.id)
 	if c.refused != nil {
 		return nil, c.refused
@@ -83,7 +85,7 @@ func newListing[T, F any, O ~string](s *Store, n noun[T, F, O], tenant lifecycle
 	if c.refused != nil {
 		return nil, c.refused
 	}
-	l := &listing[T]{asking: c, window: w, table: n.table, from: n.table + n.joined, where: where}
+	l := &listing[T]{asking: c, window: w, table: n.table, from: n.table + n.joined, where: where, found: found}
 	for _, f := range s.read.Table(reflect.TypeFor[T]()).Fields { // tables may have columns that the model does not know
 		l.columns = append(l.columns, column{sql: n.table + "." + f.Name, name: f.Name})
 	}
@@ -112,6 +114,50 @@ func (n noun[T, F, O]) within(c *asking, given query.Scope) (cond, error) {
 	return all(where...), nil
 }
 
+// way is one of the ways to read the same rows; exactly one of them is open when the statement runs.
+type way struct {
+	open  cond // nil: always
+	where cond
+}
+
+// ways are one, except for free text whose candidates the statement lists first.
+func (l *listing[T]) ways() []way {
+	switch {
+	case l.found == nil:
+		return []way{{where: l.where}}
+	case l.found.candidates == nil:
+		return []way{{where: all(l.where, l.found.words)}}
+	}
+	return []way{
+		{open: sqlf("(SELECT count(*) FROM candidates) <= ?", maxCandidates), where: all(l.where, l.isCandidate(l.table), l.found.others)},
+		{open: sqlf("(SELECT count(*) FROM candidates) > ?", maxCandidates), where: all(l.where, l.found.words)},
+	}
+}
+
+// with puts the list of candidates in front of a statement that has them.
+func (l *listing[T]) with(statement cond) cond {
+	if l.found == nil || l.found.candidates == nil {
+		return statement
+	}
+	return sqlf("WITH candidates AS MATERIALIZED (?) ?", l.found.candidates, statement)
+}
+
+// count counts all that match. Joined tables are one to one and left out.
+func (l *listing[T]) count() cond {
+	ways, number := l.ways(), cond(nil)
+	for _, w := range ways {
+		rows := sqlf("(SELECT count(*) FROM "+l.table+" WHERE ?)", w.where)
+		if w.open != nil {
+			rows = sqlf("CASE WHEN ? THEN ? ELSE 0 END", w.open, rows)
+		}
+		if number != nil {
+			rows = sqlf("? + ?", number, rows)
+		}
+		number = rows
+	}
+	return l.with(sqlf("SELECT ?", number))
+}
+
 // page reads the rows of the window and, to tell whether there are more, the next one on either side of it.
 func (l *listing[T]) page() cond {
 	w := l.window
@@ -122,13 +168,26 @@ func (l *listing[T]) page() cond {
 	if w.before != nil {
 		rows = sqlf("? UNION ALL ?", rows, l.branch(sideAfter, w.from(l.asking), false, 1))
 	}
-	return sqlf("SELECT "+l.names()+", u.side FROM (?) u ORDER BY "+l.byKeys("u", w.backward), rows)
+	return l.with(sqlf("SELECT "+l.names()+", u.side FROM (?) u ORDER BY "+l.byKeys("u", w.backward), rows))
 }
 
-// branch reads rows in order, or backward. It is a subquery, since only those may have a limit in a union.
+// branch reads rows in order, or backward.
 func (l *listing[T]) branch(side int, where cond, backward bool, limit int) cond {
-	return sqlf("SELECT * FROM (SELECT ?, ? AS side FROM "+l.from+" WHERE ? ORDER BY "+l.byKeys("", backward)+" LIMIT ?) b",
-		l.columnsAndKeys(), side, all(l.where, where), limit)
+	var rows cond
+	for _, w := range l.ways() {
+		open, most := w.open, sqlf("?", limit)
+		if open != nil && l.dialect == sqlite { // which would look at every row before it sees that the way is closed
+			open, most = nil, sqlf("CASE WHEN ? THEN ? ELSE 0 END", w.open, limit)
+		}
+		// Only a subquery may have a limit in a union.
+		read := sqlf("SELECT * FROM (SELECT ?, ? AS side FROM "+l.from+" WHERE ? ORDER BY "+l.byKeys("", backward)+" LIMIT ?) b",
+			l.columnsAndKeys(), side, all(open, w.where, where), most)
+		if rows != nil {
+			read = sqlf("? UNION ALL ?", rows, read)
+		}
+		rows = read
+	}
+	return rows
 }
 
 // columnsAndKeys gives the keys names, so that rows can be sorted again where their tables are out of reach.

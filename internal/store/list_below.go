@@ -62,8 +62,12 @@ func (l *listing[T]) pages(b below, of []string, withTotal bool) cond {
 	if len(borders) == 0 {
 		side = strconv.Itoa(sideInside)
 	}
+	where := l.where
+	if l.found != nil {
+		where = all(where, l.found.words)
+	}
 	rows := sqlf("SELECT ?, ? AS side, "+b.parent+" AS parent_id FROM "+l.from+" ? WHERE ?",
-		l.columnsAndKeys(), sqlf(side, borders...), b.joined, all(l.where, sqlf(b.parent+" IN (?)", bun.List(of))))
+		l.columnsAndKeys(), sqlf(side, borders...), b.joined, all(where, sqlf(b.parent+" IN (?)", bun.List(of))))
 	total := "0"
 	if withTotal {
 		total = "count(*) OVER (PARTITION BY r.parent_id)"

@@ -177,6 +177,54 @@ func TestQuestionsAboutManyKeySetsAreAnsweredByIndexes(t *testing.T) {
 	}
 }
 
+// TestFreeTextFindsTheSameHoweverManyHaveIt: few are found by the text index, many in the order of the list.
+func TestFreeTextFindsTheSameHoweverManyHaveIt(t *testing.T) {
+	for name, open := range databases() {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			c := newCrowd(t, s, 3*maxCandidates)
+			for typed, has := range map[string]func(set lifecycle.KeySet, app lifecycle.Application) bool{
+				"key":      func(lifecycle.KeySet, lifecycle.Application) bool { return true },
+				"a":        func(lifecycle.KeySet, lifecycle.Application) bool { return true },
+				"key shop": func(lifecycle.KeySet, lifecycle.Application) bool { return true },
+				"key kw_0000": func(set lifecycle.KeySet, _ lifecycle.Application) bool {
+					return strings.HasPrefix(set.PublicIdentifier, "kw_0000")
+				},
+				"key ad":       func(_ lifecycle.KeySet, app lifecycle.Application) bool { return app.OwnerID != nil },
+				"lovelace":     func(_ lifecycle.KeySet, app lifecycle.Application) bool { return app.OwnerID != nil },
+				"key lovelace": func(_ lifecycle.KeySet, app lifecycle.Application) bool { return app.OwnerID != nil },
+				"key (2999)":   func(set lifecycle.KeySet, _ lifecycle.Application) bool { return strings.HasSuffix(set.Name, "(2999)") },
+				"nothing":      func(lifecycle.KeySet, lifecycle.Application) bool { return false },
+				"key nothing":  func(lifecycle.KeySet, lifecycle.Application) bool { return false },
+			} {
+				var want []lifecycle.KeySetID
+				for i, set := range c.keySets {
+					if has(set, c.apps[i%len(c.apps)]) {
+						want = append(want, set.ID)
+					}
+				}
+				q := query.KeySetQuery{Search: typed, Page: query.Page{WithTotal: true}}
+				for read := 0; read < min(len(want), 50); { // some pages
+					page, err := s.KeySets(t.Context(), c.tenant, q, c.now)
+					if err != nil {
+						t.Fatalf("%q: %v", typed, err)
+					}
+					if page.TotalCount != len(want) || len(page.Edges) != min(query.DefaultPageSize, len(want)-read) || page.PageInfo.HasPreviousPage != (read > 0) {
+						t.Fatalf("%q finds %d of %d key sets, want %d", typed, len(page.Edges), page.TotalCount, len(want))
+					}
+					for i, edge := range page.Edges {
+						if edge.Node.ID != want[read+i] {
+							t.Fatalf("%q finds %s in place %d, want %s", typed, edge.Node.ID, read+i, want[read+i])
+						}
+					}
+					read += len(page.Edges)
+					q.Page.After = page.PageInfo.EndCursor
+				}
+			}
+		})
+	}
+}
+
 func explain(t *testing.T, s *Store, statement string) string {
 	t.Helper()
 	var lines []string

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,42 +13,54 @@ import (
 
 // Free text. Every word must stand somewhere in an object: in its own text or in that of a related one. Words of
 // three characters and more are found anywhere by trigrams; shorter ones only where a name or an id begins.
+//
+// A word may stand in three objects or in all of them, and nobody knows before. The indexes list the first objects
+// with the word, up to maxCandidates. When that is all of them, they are the ones to sort. When there are more, the
+// list is read in its order instead, until a page of objects with the words is full, which is soon.
 const (
 	shortestInside = 3
 	maxSearchWords = 10
+	maxCandidates  = 1000
 )
 
-// textIndex says what the text index of a table holds, the id first.
+// search is free text in SQL.
+type search struct {
+	words      cond // every word stands somewhere: right for any row, but slow to find rows by
+	candidates cond // SELECT of the keys of rows with the longest word, a few more than maxCandidates at most
+	others     cond // the words other than the longest
+}
+
+// textIndex says what the text index of a table holds.
 type textIndex struct {
-	columns  []string
-	postgres string // the indexed expression, as in migration 0002
+	columns []string
+	text    string // all of it, written as migration 0002 indexes it on PostgreSQL
 }
 
 func textIndexes() map[string]textIndex {
 	return map[string]textIndex{
 		"key_sets": {
-			columns:  []string{"id", "name", "public_identifier", "labels"},
-			postgres: `fold(key_sets.id || ' ' || key_sets.name || ' ' || key_sets.public_identifier || ' ' || label_text(key_sets.labels))`,
+			columns: []string{"id", "name", "public_identifier", "labels"},
+			text:    `fold(key_sets.id || ' ' || key_sets.name || ' ' || key_sets.public_identifier || ' ' || label_text(key_sets.labels))`,
 		},
 		"applications": {
-			columns:  []string{"id", "name", "description"},
-			postgres: `fold(applications.id || ' ' || applications.name || ' ' || coalesce(applications.description, ''))`,
+			columns: []string{"id", "name", "description"},
+			text:    `fold(applications.id || ' ' || applications.name || ' ' || coalesce(applications.description, ''))`,
 		},
 		"apis": {
-			columns:  []string{"id", "name", "description"},
-			postgres: `fold(apis.id || ' ' || apis.name || ' ' || coalesce(apis.description, ''))`,
+			columns: []string{"id", "name", "description"},
+			text:    `fold(apis.id || ' ' || apis.name || ' ' || coalesce(apis.description, ''))`,
 		},
 		"organizations": {
-			columns:  []string{"id", "name"},
-			postgres: `fold(organizations.id || ' ' || organizations.name)`,
+			columns: []string{"id", "name"},
+			text:    `fold(organizations.id || ' ' || organizations.name)`,
 		},
 		"users": {
-			columns:  []string{"id", "display_name", "email"},
-			postgres: `fold(users.id || ' ' || users.display_name || ' ' || coalesce(users.email, ''))`,
+			columns: []string{"id", "display_name", "email"},
+			text:    `fold(users.id || ' ' || users.display_name || ' ' || coalesce(users.email, ''))`,
 		},
 		"api_subscriptions": {
-			columns:  []string{"id"},
-			postgres: `fold(api_subscriptions.id)`,
+			columns: []string{"id"},
+			text:    `fold(api_subscriptions.id)`,
 		},
 	}
 }
@@ -60,9 +73,8 @@ type source struct {
 	way     string   // "column IN (SELECT … ?)"; ? is the condition on the source
 }
 
-// find turns what a person typed into a condition on rows of the table. Each source is a subquery of its own, so
-// that each is answered by its own index; joined by OR they would use none.
-func (c *asking) find(table, typed string, sources []source) cond {
+// find turns what a person typed into conditions on rows of the table; nil when it is nothing.
+func (c *asking) find(table, typed string, sources []source) *search {
 	if strings.TrimSpace(typed) == "" {
 		return nil
 	}
@@ -71,40 +83,79 @@ func (c *asking) find(table, typed string, sources []source) cond {
 		c.refuse(lifecycle.Invalid("this list has no free text"))
 	}
 	words := strings.Fields(fold(c.value(typed)))
-	slices.Sort(words)
+	slices.SortFunc(words, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	words = slices.Compact(words)
 	if len(words) > maxSearchWords {
 		c.refuse(lifecycle.Invalid(fmt.Sprintf("has %d words; at most %d are allowed", len(words), maxSearchWords)))
 	}
 	if c.refused != nil {
-		return no()
+		return nil
 	}
-	parts := make([]cond, len(words))
+	stand := make([]cond, len(words))
 	for i, word := range words {
-		parts[i] = c.findWord(table, word, sources)
+		stand[i] = c.stands(word, sources)
 	}
-	return all(parts...)
+	found := &search{words: all(stand...), others: all(stand[1:]...)}
+	if c.dialect == postgres || !strings.ContainsFunc(words[0], foldsOtherwise) {
+		found.candidates = c.candidates(table, words[0], sources)
+	}
+	return found
 }
 
-func (c *asking) findWord(table, word string, sources []source) cond {
-	key := table + ".id"
-	if c.dialect == sqlite {
-		key = table + ".row_id"
+// stands is the condition that a word stands in one of the sources of a row.
+func (c *asking) stands(word string, sources []source) cond {
+	var places []cond
+	for _, s := range sources {
+		switch {
+		case s.way != "":
+			places = append(places, c.along(s, word))
+		case utf8.RuneCountInString(word) < shortestInside:
+			places = append(places, c.holds(s, word))
+		default:
+			places = append(places, c.textHas(s.table, word))
+		}
 	}
+	return either(places...)
+}
+
+// along is the condition that a row refers to a row of another table with the word.
+func (c *asking) along(s source, word string) cond {
+	return sqlf(s.way, c.own(s.table, c.holds(s, word)))
+}
+
+// candidates lists rows with the word. Each source is a query of its own, so that each is answered by its own index;
+// joined by OR they would use none.
+func (c *asking) candidates(table, word string, sources []source) cond {
 	var union cond
 	for _, s := range sources {
 		where := c.holds(s, word)
 		if s.way != "" {
-			where = sqlf(s.way, c.own(s.table, where))
+			where = c.along(s, word)
 		}
-		branch := sqlf("SELECT "+key+" FROM "+table+" WHERE ?", c.own(table, where))
+		found := sqlf("SELECT "+c.rowKey(table)+" AS row_key FROM "+table+" WHERE ?", c.own(table, where))
 		if union == nil {
-			union = branch
+			union = found
 			continue
 		}
-		union = sqlf("? UNION ?", union, branch)
+		union = sqlf("? UNION ALL ?", union, found)
 	}
-	return sqlf(key+" IN (?)", union)
+	return sqlf("SELECT c.row_key FROM (?) c LIMIT ?", union, maxCandidates+1)
+}
+
+// rowKey is what the text index knows a row by.
+func (c *asking) rowKey(table string) string {
+	if c.dialect == sqlite {
+		return table + ".row_id"
+	}
+	return table + ".id"
+}
+
+// isCandidate looks rows up one by one: there are few.
+func (c *asking) isCandidate(table string) cond {
+	if c.dialect == sqlite {
+		return sqlf(c.rowKey(table) + " IN (SELECT row_key FROM candidates)")
+	}
+	return sqlf(c.rowKey(table) + " = ANY (ARRAY(SELECT row_key FROM candidates))")
 }
 
 // holds is the condition that a row of a source has the word.
@@ -120,21 +171,28 @@ func (c *asking) holds(s source, word string) cond {
 	if c.dialect == sqlite {
 		return sqliteText(s.table, columns, word)
 	}
-	pattern := "%" + escapeLike(word) + "%"
-	found := postgresText(s.table, pattern)
+	found := c.textHas(s.table, word)
 	if len(columns) == len(whole) {
 		return found
 	}
 	exact := make([]cond, len(columns))
 	for i, column := range columns {
-		exact[i] = sqlf("fold("+s.table+"."+column+") LIKE ? ESCAPE '\\'", pattern)
+		exact[i] = sqlf("fold("+s.table+"."+column+") LIKE ? ESCAPE '\\'", "%"+escapeLike(word)+"%")
 	}
 	return all(found, either(exact...))
 }
 
-func postgresText(table, pattern string) cond {
-	return sqlf(`(`+textIndexes()[table].postgres+` COLLATE "C") LIKE ? ESCAPE '\'`, pattern)
+// textHas looks at the text of a row. On PostgreSQL an index answers it.
+func (c *asking) textHas(table, word string) cond {
+	text, pattern := textIndexes()[table].text, "%"+escapeLike(word)+"%"
+	if c.dialect == postgres {
+		return sqlf("("+text+` COLLATE "C") LIKE ? ESCAPE '\'`, pattern)
+	}
+	return sqlf(strings.Replace(text, "label_text(key_sets.labels)", sqliteLabels, 1)+` LIKE ? ESCAPE '\'`, pattern)
 }
+
+// sqliteLabels is what PostgreSQL's function label_text does.
+const sqliteLabels = `coalesce((SELECT group_concat(json_extract(value, '$.name') || ' ' || json_extract(value, '$.value'), ' ') FROM json_each(key_sets.labels)), '')`
 
 // sqliteText finds rows by their number. The word is a phrase in quotes, in which nothing but the quote is special.
 func sqliteText(table string, columns []string, word string) cond {
@@ -150,7 +208,7 @@ func (c *asking) hint(column, folded string) cond {
 		return nil
 	}
 	if c.dialect == postgres {
-		return postgresText(table, "%"+escapeLike(folded)+"%")
+		return c.textHas(table, folded)
 	}
 	if strings.ContainsFunc(folded, foldsOtherwise) {
 		return nil
