@@ -42,7 +42,8 @@ type Store interface {
 	Facts(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, int64, error)
 
 	// DigestsBelow lists the digests of all keys that an event touches the verdict of: those of
-	// its key set, else of its application. The log's reader outdates what is cached of them.
+	// its key set, else of its application, else of the API, the environment or the suspended or
+	// reactivated tenant that it is about. The log's reader outdates what is cached of them.
 	DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error)
 
 	// RecordUse raises last-used of keys and their key sets; it never lowers it, touches no
@@ -114,6 +115,8 @@ type Moment struct {
 // it ends. Locks are taken in this order, so that transactions do not wait for each other in a
 // circle: tenant, organization, group, user, role, environment, policy template, API,
 // application, subscription, key set (by id), key.
+//
+// After an error of a method that writes nothing more can be done in the transaction: fn returns.
 type Tx interface {
 	// Lock loads the rows with the ids into dst, a pointer to a slice of a stored type of
 	// package lifecycle, sorted by id, and locks them until the transaction ends. Ids that do
@@ -131,7 +134,10 @@ type Tx interface {
 
 	// Delete removes the rows of the type of row (a nil pointer of a stored type) by id, with the
 	// rows that make no sense without them: keys, sealed values, milestones and links of a key
-	// set; links of an API, a subscription or a group; assignments and sign-in keys of a user.
+	// set; links of an API, a subscription or a group; assignments and sign-in keys of a user;
+	// policies of a template; ended subscriptions of an API or an application, and its key sets
+	// that are revoked or expired. It fails when anything else refers to the rows: ask
+	// DependentsOf first.
 	Delete(ctx context.Context, tenant lifecycle.TenantID, row any, ids []string) error
 
 	// LockedKeySets loads key sets with the keys and milestones that a move can touch, sorted by

@@ -16,7 +16,11 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
+
+	"github.com/keywright/keywright/internal/manage"
 )
+
+var _ manage.Store = (*Store)(nil)
 
 // Sizes of the pools.
 const (
