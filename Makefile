@@ -22,6 +22,11 @@ run: export CGO_ENABLED := 0
 run: ## start the server on SQLite in ./data (ARGS="…" are its flags)
 	@go run ./cmd/keywright serve $(ARGS)
 
+.PHONY: seed
+seed: export CGO_ENABLED := 0
+seed: ## add sample data to ./data, while the server runs or before
+	@go run ./cmd/keywright seed $(ARGS)
+
 .PHONY: build
 build: export CGO_ENABLED := 0
 build: ## build bin/keywright

@@ -7211,8 +7211,8 @@ type KeySet implements Node {
   """When the latest key expires. Null means never."""
   expiresAt: DateTime
   """
-  Whether this is the default key set of the application. It cannot be suspended, revoked or
-  deleted until another one is the default.
+  Whether this is the default key set of the application. It cannot be suspended by itself or
+  deleted until another one is the default; it can be revoked.
   """
   isDefault: Boolean!
   """Keys that were issued, newest first by default."""
@@ -7280,7 +7280,7 @@ type KeySet implements Node {
 enum KeySetStatus {
   """The latest key works."""
   ACTIVE
-  """The validity ended. Renew or regenerate to continue."""
+  """The validity ended. The key set is refused; make or subscribe with another one."""
   EXPIRED
   """Not usable yet: waits for an approval or for provisioning."""
   PENDING
