@@ -233,6 +233,7 @@ func (s *Service) SetDefaultKeySet(ctx context.Context, call Call, id lifecycle.
 		}
 		set.IsDefault = true
 		e := set.Event(lifecycle.EventDefaultKeySetSet)
+		e.Changes = lifecycle.Changed(nil, "isDefault", "false", "true")
 		if _, err := w.save(ctx, states[0], lifecycle.Transition{KeySet: set, Events: []lifecycle.Event{e}}); err != nil {
 			return nil, err
 		}
@@ -240,8 +241,7 @@ func (s *Service) SetDefaultKeySet(ctx context.Context, call Call, id lifecycle.
 	})
 }
 
-// unsetDefault makes the present default of a locked application an ordinary key set. Its
-// successor records the event.
+// unsetDefault makes the present default of a locked application an ordinary key set.
 func (w *work) unsetDefault(ctx context.Context, app lifecycle.Application) error {
 	present, err := w.store.DefaultKeySets(ctx, w.tenant.ID, []lifecycle.ApplicationID{app.ID})
 	if err != nil {
@@ -252,8 +252,11 @@ func (w *work) unsetDefault(ctx context.Context, app lifecycle.Application) erro
 		return err
 	}
 	set := state.KeySet
-	set.IsDefault, set.Version, set.UpdatedAt = false, set.Version+1, w.moment.Now
-	return w.Update(ctx, &set)
+	set.IsDefault = false
+	e := set.Event(lifecycle.EventKeySetUpdated)
+	e.Changes = lifecycle.Changed(nil, "isDefault", "true", "false")
+	_, err = w.save(ctx, state, lifecycle.Transition{KeySet: set, Events: []lifecycle.Event{e}})
+	return err
 }
 
 // SuspendApplication suspends an application and all of its key sets (S0-44), the default with
