@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"io/fs"
 
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/store"
@@ -56,8 +55,11 @@ func TestMigrate_RefusesWhatItDoesNotKnow(t *testing.T) {
 		"altered": {true, []string{"UPDATE schema_migrations SET checksum = 'x' WHERE version = 1"}, "migrated by another build"},
 		"renamed": {true, []string{"UPDATE schema_migrations SET name = '0001_other' WHERE version = 1"}, "migrated by another build"},
 		"foreign": {false, []string{"CREATE TABLE users (id INTEGER)"}, "tables of another program"},
-		"foreign with migrations": {false, []string{"CREATE TABLE schema_migrations (version VARCHAR(255))", "CREATE TABLE users (id INTEGER)"},
-			"tables of another program"},
+		"foreign with migrations": {
+			false,
+			[]string{"CREATE TABLE schema_migrations (version VARCHAR(255))", "CREATE TABLE users (id INTEGER)"},
+			"tables of another program",
+		},
 	}
 	for name, c := range cases {
 		t.Run(name+" on SQLite", func(t *testing.T) {

@@ -77,7 +77,7 @@ func Open(_ context.Context, c Config) (*Store, error) {
 		s.dialect = sqlite
 		err = s.openSQLite(strings.TrimPrefix(strings.TrimPrefix(c.URL, "sqlite:"), "//"))
 	default:
-		err = errors.New("the URL of the database must begin with postgres:// or sqlite:")
+		err = errors.New("the URL of the database must begin with \"postgres://\" or \"sqlite:\"")
 	}
 	if err != nil {
 		return nil, err

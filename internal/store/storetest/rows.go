@@ -287,7 +287,7 @@ func testLockedKeySets(t *testing.T, db Database) {
 	w := settle(t, db)
 	second := w.newSet("second")
 	rows := []any{&second}
-	keys := map[lifecycle.KeyStatus]lifecycle.Key{}
+	keys := make(map[lifecycle.KeyStatus]lifecycle.Key)
 	for i, status := range lifecycle.AllKeyStatus() {
 		key := w.newKey(i + 1)
 		key.KeySetID, key.Status, key.IsLatest = second.ID, status, false
