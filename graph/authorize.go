@@ -41,7 +41,7 @@ func (r *Resolver) recordDenied(ctx context.Context) error {
 	}
 	call := r.call(ctx, nil)
 	call.Idempotency = nil
-	if err := r.Manage.RecordRetrievalDenied(ctx, call, lifecycle.KeySetID(in.ID)); err != nil {
+	if err := r.Manage.RecordRetrievalDenied(ctx, call, in.ID); err != nil {
 		return fmt.Errorf("record denied retrieval: %w", err)
 	}
 	return nil

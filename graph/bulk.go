@@ -74,7 +74,7 @@ func placeAfter(cursor *string, n int) (int, error) {
 
 // Subject is null where the key set was deleted, did not exist, or the caller may not read key sets.
 func (bulkOperationItemResolver) Subject(ctx context.Context, of *lifecycle.BulkOperationItem) (object.BulkSubject, error) {
-	if kind, err := lifecycle.KindOf(string(of.SubjectID)); err != nil || kind != lifecycle.KindKeySet {
+	if kind, _ := lifecycle.KindOf(string(of.SubjectID)); kind != lifecycle.KindKeySet {
 		return nil, nil
 	}
 	return scopeFrom(ctx).node(ctx, string(of.SubjectID))

@@ -10,7 +10,7 @@ import (
 )
 
 // DefaultCostLimit is what an operation may cost unless told otherwise: a page of 100 key sets with all that a table
-// shows of them costs a third of it, a page of 100 in a page of 100 more than it.
+// shows of them costs two fifths of it, a page of 100 in a page of 100 more than it.
 const DefaultCostLimit = 20_000
 
 const (

@@ -48,7 +48,12 @@ func (r keySetResolver) ViewerActions(ctx context.Context, of *lifecycle.KeySet)
 	if err != nil {
 		return nil, err
 	}
-	return of.Actions(*latest, *policy, s.caller.Holds, s.now), nil
+	app, err := r.Application(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	around := lifecycle.Surroundings{Tenant: s.caller.TenantStatus, Application: app.Status}
+	return of.Actions(*latest, *policy, around, s.caller.Holds, s.now), nil
 }
 
 func (keySetResolver) Milestones(ctx context.Context, of *lifecycle.KeySet) ([]lifecycle.Milestone, error) {

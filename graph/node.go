@@ -17,11 +17,12 @@ type nodeKind struct {
 	announce   func(id string)
 }
 
-// nodeKinds is the table of all kinds of nodes.
+// nodeKinds is the table of all kinds of nodes. Sign-in keys are none: nobody sees them again.
 func (s *scope) nodeKinds() map[lifecycle.Kind]nodeKind {
 	const catalog, identity, keySets, events = lifecycle.PermissionCatalogRead, lifecycle.PermissionIdentityRead,
 		lifecycle.PermissionKeySetRead, lifecycle.PermissionEventRead
 	const subject, noSubject = true, false
+	//exhaustive:ignore sign-in keys are no nodes
 	return map[lifecycle.Kind]nodeKind{
 		lifecycle.KindAPI:             kind(catalog, subject, s.apis),
 		lifecycle.KindAPISubscription: kind(catalog, subject, s.apiSubscriptions),

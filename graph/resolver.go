@@ -31,7 +31,8 @@ type (
 )
 
 // Api implements gen.ResolverRoot, as do the methods below.
-func (r *Resolver) Api() gen.ApiResolver                         { return apiResolver{r} }
+func (r *Resolver) Api() gen.ApiResolver { return apiResolver{r} }
+
 func (r *Resolver) ApiSubscription() gen.ApiSubscriptionResolver { return apiSubscriptionResolver{r} }
 func (r *Resolver) Application() gen.ApplicationResolver         { return applicationResolver{r} }
 func (r *Resolver) AuthenticationRequirement() gen.AuthenticationRequirementResolver {
