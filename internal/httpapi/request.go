@@ -53,9 +53,11 @@ func Middleware(logger *slog.Logger, metrics *Metrics, now func() time.Time, nex
 				}
 			}
 			took := now().Sub(started)
-			metrics.observe(route(r.URL.Path), answer.status, took)
+			if !answer.isStream() {
+				metrics.observe(route(r.URL.Path), answer.status, took)
+			}
 			// The query string is left out: people put secrets there by mistake.
-			logger.Info("request", "requestId", request.ID, "method", r.Method, "path", r.URL.Path, "status", answer.status, "ms", took.Milliseconds())
+			logger.Log(r.Context(), logLevel(r.URL.Path, answer.status), "request", "requestId", request.ID, "method", r.Method, "path", r.URL.Path, "status", answer.status, "ms", took.Milliseconds())
 		}()
 		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), requestKey{}, request)))
 	})
@@ -84,6 +86,17 @@ func route(path string) string {
 	return "other"
 }
 
+// logLevel keeps what machines ask all the time out of the ordinary log, unless it fails.
+func logLevel(path string, status int) slog.Level {
+	switch {
+	case status >= http.StatusInternalServerError:
+		return slog.LevelWarn
+	case path == "/v1/validate", path == "/healthz", path == "/readyz", path == "/metrics":
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
 // answerWriter remembers the status, and lets streams and sockets through.
 type answerWriter struct {
 	http.ResponseWriter
@@ -101,6 +114,12 @@ func (w *answerWriter) WriteHeader(status int) {
 func (w *answerWriter) Write(b []byte) (int, error) {
 	w.wrote = true
 	return w.ResponseWriter.Write(b)
+}
+
+// isStream reports whether the answer lasts as long as its reader wants, so that its time says
+// nothing about the server.
+func (w *answerWriter) isStream() bool {
+	return w.status == http.StatusSwitchingProtocols || strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream")
 }
 
 // Unwrap lets http.ResponseController find what the real writer can do.
