@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,7 +41,11 @@ func (c *Config) check() error {
 	if c.Data == "" {
 		return errors.New("data: a folder is needed")
 	}
-	if _, port, err := net.SplitHostPort(c.Listen); err != nil || port == "" {
+	_, port, err := net.SplitHostPort(c.Listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
 		return fmt.Errorf("listen: %q is not HOST:PORT, such as 127.0.0.1:8080", c.Listen)
 	}
 	if err := checkURL("database", c.Database, "postgres", "postgresql"); err != nil {
@@ -80,10 +85,12 @@ func (c *Config) isEmbedded() bool { return c.Database == "" }
 
 func (c *Config) databaseURL() string {
 	if c.isEmbedded() {
-		return "sqlite:" + filepath.Join(c.Data, "keywright.db")
+		return "sqlite:" + c.databaseFile()
 	}
 	return c.Database
 }
+
+func (c *Config) databaseFile() string { return filepath.Join(c.Data, "keywright.db") }
 
 func (c *Config) secretFile() string {
 	if c.SecretFile != "" {

@@ -27,13 +27,13 @@ type opened struct {
 // open opens the database and the server secret, and proves that they belong together. migrate
 // says whether a database that an earlier version wrote may be changed.
 func open(ctx context.Context, c Config, migrate bool) (*opened, error) {
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
-	}
 	late := &chain{}
 	db, err := store.Open(ctx, store.Config{URL: c.databaseURL(), Chain: late, Now: func() time.Time { return lifecycle.Instant(c.now()()) }})
 	if err != nil {
 		return nil, err
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, errors.Join(fmt.Errorf("data folder: %w", err), db.Close())
 	}
 	keyring, err := prepare(ctx, c, db, migrate || c.isEmbedded())
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 
 	"github.com/keywright/keywright/internal/lifecycle"
 )
@@ -17,13 +19,10 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return err
 	}
 	s.greet(out)
-	failed := make(chan error, 1)
-	go func() { failed <- s.group.Wait() }()
 	select {
 	case <-ctx.Done():
 		_, _ = fmt.Fprintln(out, "Stopping.")
-		err = nil
-	case err = <-failed:
+	case err = <-s.failed:
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownTimeout)
 	defer cancel()
@@ -58,17 +57,26 @@ func Migrate(ctx context.Context, c Config, out io.Writer) error {
 	return o.store.Close()
 }
 
-// VerifyAudit proves that the event log is what was written, tenant by tenant.
+// VerifyAudit proves that the event log is what was written, tenant by tenant. A database that was
+// never written to proves nothing, and is probably another one than was meant: that is an error.
 func VerifyAudit(ctx context.Context, c Config, out io.Writer) error {
 	if err := c.check(); err != nil {
 		return err
+	}
+	if _, err := os.Stat(c.databaseFile()); c.isEmbedded() && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no database in %s: nothing to verify", c.Data)
 	}
 	o, err := open(ctx, c, false)
 	if err != nil {
 		return err
 	}
+	logs := 0
 	err = o.store.VerifyLog(ctx, func(tenant lifecycle.TenantID, events int64) {
+		logs++
 		_, _ = fmt.Fprintf(out, "%s: %d events, unaltered\n", tenant, events)
 	})
+	if err == nil && logs == 0 {
+		err = errors.New("the event log is empty: nothing to verify")
+	}
 	return errors.Join(err, o.store.Close())
 }

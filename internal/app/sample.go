@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -114,7 +115,11 @@ func readSample(path string) (sample, error) {
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&s); err != nil && !errors.Is(err, io.EOF) {
+	err := decoder.Decode(&s)
+	if mistakes, ok := errors.AsType[*yaml.TypeError](err); ok { // printed, it fills several lines
+		return s, fmt.Errorf("%s: %s", name, strings.Join(mistakes.Errors, "; "))
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		return s, fmt.Errorf("%s: %w", name, err)
 	}
 	return s, nil

@@ -44,6 +44,7 @@ type Server struct {
 	stopFeed context.CancelFunc
 	stopRest context.CancelFunc
 	group    *errgroup.Group
+	failed   chan error // what ended the listening; never closed
 }
 
 // Start opens everything, begins to listen and to serve, and returns.
@@ -56,7 +57,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, listenError(c.Listen, err)
 	}
-	s := &Server{config: c, logger: c.logger(), listener: listener}
+	s := &Server{config: c, logger: c.logger(), listener: listener, failed: make(chan error, 1)}
 	if err := s.wire(ctx); err != nil {
 		_ = listener.Close()
 		s.close()
@@ -75,10 +76,11 @@ func listenError(address string, err error) error {
 
 // wire makes the parts and connects them.
 func (s *Server) wire(ctx context.Context) (err error) {
-	if s.opened, err = open(ctx, s.config, false); err != nil {
+	// First what only reads its setting: nonsense is no reason to touch a database either.
+	if s.shared, err = openShared(s.config, s.logger); err != nil {
 		return err
 	}
-	if s.shared, err = openShared(s.config, s.logger); err != nil {
+	if s.opened, err = open(ctx, s.config, false); err != nil {
 		return err
 	}
 	now, started := s.config.now(), machineTime()
@@ -122,7 +124,11 @@ func openShared(c Config, logger *slog.Logger) (shared.State, error) {
 		return shared.NewMemory(100_000, c.now())
 	}
 	shared.LogWith(logger)
-	return shared.OpenRedis(c.Redis, shared.RedisOptions{})
+	state, err := shared.OpenRedis(c.Redis, shared.RedisOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	return state, nil
 }
 
 func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, validation *validate.Service, now func() time.Time) {
@@ -154,7 +160,7 @@ func (s *Server) run() {
 	s.group.Go(func() error { return s.cleanRegularly(rest) })
 	s.group.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve: %w", err)
+			s.failed <- fmt.Errorf("serve: %w", err)
 		}
 		return nil
 	})
