@@ -90,7 +90,7 @@ func deleted(id string, err error) *string {
 }
 
 func (m mutationResolver) RetrieveCredentials(ctx context.Context, in gen.RetrieveCredentialsInput) (*gen.RetrieveCredentialsPayload, error) {
-	done, err := m.Manage.RetrieveCredentials(ctx, m.call(ctx, optional(in.Comment)), lifecycle.KeySetID(in.ID))
+	done, err := m.Manage.RetrieveCredentials(ctx, m.call(ctx, optional(in.Comment)), in.ID)
 	payload := &gen.RetrieveCredentialsPayload{}
 	if done != nil {
 		payload.Key, payload.Credentials = &done.Key, credentials(done.Credentials)

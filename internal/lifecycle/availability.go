@@ -46,13 +46,20 @@ func (s KeySet) statusAllows(a KeySetAction, now time.Time) bool {
 	return legal
 }
 
+// Surroundings are what else decides over what can be done to a key set. A suspended tenant is
+// read-only, and the key sets of a suspended application stay suspended with it.
+type Surroundings struct {
+	Tenant      TenantStatus
+	Application ApplicationStatus
+}
+
 // Actions says for each action whether somebody with the permissions can take it now (S0-31).
-// The reasons are ordered: permission, status, default, policy, secret.
-func (s KeySet) Actions(latest Key, policy Policy, holds func(Permission) bool, now time.Time) []ActionState {
+// The reasons are ordered: permission, tenant, status, application, default, policy, secret.
+func (s KeySet) Actions(latest Key, policy Policy, around Surroundings, holds func(Permission) bool, now time.Time) []ActionState {
 	states := []ActionState{}
 	for _, a := range AllKeySetAction() {
 		state := ActionState{Action: a, IsAvailable: true}
-		if why, unavailable := s.whyNot(a, latest, policy, holds, now); unavailable {
+		if why, unavailable := s.whyNot(a, latest, policy, around, holds, now); unavailable {
 			state.IsAvailable, state.UnavailableReason = false, &why
 		}
 		states = append(states, state)
@@ -60,12 +67,16 @@ func (s KeySet) Actions(latest Key, policy Policy, holds func(Permission) bool, 
 	return states
 }
 
-func (s KeySet) whyNot(a KeySetAction, latest Key, policy Policy, holds func(Permission) bool, now time.Time) (ActionUnavailableReason, bool) {
+func (s KeySet) whyNot(a KeySetAction, latest Key, policy Policy, around Surroundings, holds func(Permission) bool, now time.Time) (ActionUnavailableReason, bool) {
 	switch {
 	case !holds(actionRules[a].permission):
 		return UnavailablePermissionDenied, true
+	case a != ActionRetrieve && around.Tenant == TenantSuspended:
+		return UnavailableBlockedByDependency, true
 	case !s.statusAllows(a, now):
 		return UnavailableStatus, true
+	case a == ActionReactivate && around.Application == ApplicationSuspended:
+		return UnavailableBlockedByDependency, true
 	case s.IsDefault && (a == ActionSuspend || a == ActionDelete):
 		return UnavailableDefaultKeySet, true
 	case a == ActionRegenerate && !policy.Rotation.IsManualRegenerationAllowed:

@@ -400,7 +400,7 @@ func (h *history) checkActions() {
 			return lifecycle.Transition{Events: []lifecycle.Event{e}}, err
 		},
 	}
-	for _, a := range h.set.Actions(latest, h.policy, func(lifecycle.Permission) bool { return true }, h.now) {
+	for _, a := range h.set.Actions(latest, h.policy, lifecycle.Surroundings{}, func(lifecycle.Permission) bool { return true }, h.now) {
 		if move, moves := moves[a.Action]; moves {
 			t, err := move()
 			if works := err == nil && !t.IsEmpty(); works != a.IsAvailable {

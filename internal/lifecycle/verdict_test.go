@@ -146,7 +146,7 @@ func TestS0_31_ActionsSayWhyNotInOrder(t *testing.T) {
 			w.set.IsDefault, w.policy.Rotation.IsManualRegenerationAllowed, w.keys[0].IsRecoverable = c.isDefault, c.allows, c.recoverable
 			holds := func(p lifecycle.Permission) bool { return slices.Contains(c.permissions, p) }
 			var got reasons
-			for i, a := range w.set.Actions(w.latest(), w.policy, holds, w.now) {
+			for i, a := range w.set.Actions(w.latest(), w.policy, lifecycle.Surroundings{}, holds, w.now) {
 				if a.Action != lifecycle.AllKeySetAction()[i] || a.IsAvailable != (a.UnavailableReason == nil) {
 					t.Errorf("%+v", a)
 				}

@@ -89,14 +89,21 @@ func (r *RetrieveCredentialsResult) secretTexts() []*secret.Text {
 
 // RetrieveCredentials opens the sealed value of the latest key, where the policy keeps one
 // (S0-29, D13, D20), also while the key set is suspended (S0-43). The log line stands in the
-// same transaction: without it nothing is opened.
-func (s *Service) RetrieveCredentials(ctx context.Context, call Call, id lifecycle.KeySetID) (*RetrieveCredentialsResult, error) {
+// same transaction: without it nothing is opened. id names the key, or its key set.
+func (s *Service) RetrieveCredentials(ctx context.Context, call Call, id string) (*RetrieveCredentialsResult, error) {
 	return change(ctx, s, call, func(ctx context.Context, w *work) (*RetrieveCredentialsResult, error) {
-		state, err := w.lockKeySet(ctx, id, nil)
+		state, key, err := w.lockKeySetOfKey(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		set, latest := state.KeySet, state.LatestKey()
+		if key != nil && key.ID != latest.ID {
+			return nil, &lifecycle.Refusal{
+				Code: lifecycle.CodeInvalidStatusTransition, Path: inputID, CurrentStatus: string(key.StatusAt(w.moment.Now)),
+				Message:        "a newer key took the place of this one: only the credentials of the latest key can be retrieved",
+				AllowedActions: set.AllowedActions(w.moment.Now),
+			}
+		}
 		status := set.StatusAt(w.moment.Now)
 		if status != lifecycle.KeySetActive && status != lifecycle.KeySetSuspended {
 			return nil, &lifecycle.Refusal{
@@ -128,11 +135,26 @@ func (s *Service) RetrieveCredentials(ctx context.Context, call Call, id lifecyc
 	})
 }
 
+// lockKeySetOfKey locks the key set that an id names, itself or by one of its keys, which comes
+// with it then.
+func (w *work) lockKeySetOfKey(ctx context.Context, id string) (lifecycle.KeySetState, *lifecycle.Key, error) {
+	if kind, err := lifecycle.KindOf(id); err != nil || kind != lifecycle.KindKey {
+		state, err := w.lockKeySet(ctx, lifecycle.KeySetID(id), nil)
+		return state, nil, err
+	}
+	key, err := getOne[lifecycle.Key](ctx, w.store, w.tenant.ID, lifecycle.KeyID(id), "key", inputID...)
+	if err != nil {
+		return lifecycle.KeySetState{}, nil, err
+	}
+	state, err := w.lockKeySet(ctx, key.KeySetID, nil)
+	return state, &key, err
+}
+
 // RecordRetrievalDenied notes that a caller without permission tried to retrieve credentials
 // . It changes nothing else, and says nothing about whether the key set exists.
-func (s *Service) RecordRetrievalDenied(ctx context.Context, call Call, id lifecycle.KeySetID) error {
+func (s *Service) RecordRetrievalDenied(ctx context.Context, call Call, id string) error {
 	_, err := change(ctx, s, call, func(ctx context.Context, w *work) (struct{}, error) {
-		state, err := w.lockKeySet(ctx, id, nil)
+		state, _, err := w.lockKeySetOfKey(ctx, id)
 		var refused *lifecycle.Refusal
 		if errors.As(err, &refused) {
 			return struct{}{}, nil

@@ -7743,7 +7743,7 @@ type ApprovalRequest {
 
 """Chooses the objects of a bulk operation."""
 input KeySetSelection @oneOf {
-  """Key sets that match the filter, at most 10000."""
+  """Key sets that match the filter, at most 1000."""
   filter: KeySetFilter
   """Key sets with these IDs, at most 1000."""
   ids: [ID!]
@@ -7979,7 +7979,7 @@ type RevokeKeyPayload {
 
 """Input of ` + "`" + `retrieveCredentials` + "`" + `."""
 input RetrieveCredentialsInput {
-  """ID of the key."""
+  """ID of the key, or of its key set, whose latest key is meant."""
   id: ID!
   """
   Why the change is made. Recorded in the event log and shown on the timeline.

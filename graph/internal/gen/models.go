@@ -661,7 +661,7 @@ func (KeySetChangeMessage) IsStreamMessage() {}
 
 // Chooses the objects of a bulk operation.
 type KeySetSelection struct {
-	// Key sets that match the filter, at most 10000.
+	// Key sets that match the filter, at most 1000.
 	Filter graphql.Omittable[*query.KeySetFilter] `json:"filter,omitempty"`
 	// Key sets with these IDs, at most 1000.
 	Ids graphql.Omittable[[]string] `json:"ids,omitempty"`
@@ -940,7 +940,7 @@ type RetireAPIPayload struct {
 
 // Input of `retrieveCredentials`.
 type RetrieveCredentialsInput struct {
-	// ID of the key.
+	// ID of the key, or of its key set, whose latest key is meant.
 	ID string `json:"id"`
 	// Why the change is made. Recorded in the event log and shown on the timeline.
 	Comment graphql.Omittable[*string] `json:"comment,omitempty"`

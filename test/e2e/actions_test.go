@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keywright/keywright/internal/apptest"
+)
+
+// What viewerActions promises is what happens when it is tried: an action is available exactly when trying it has an effect.
+func TestS0_31_S0_38_S0_45_S0_51_S0_73_AnActionIsAvailableExactlyWhenItCanBeDone(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		o, clock := held(o)
+		s := newScene(t, o)
+		short := s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "PT1H"}})
+		sealed := s.world.PolicyTemplate(t, "API_KEY", vars{"secretStorage": "ENCRYPTED"})
+		fixed := s.world.PolicyTemplate(t, "API_KEY", vars{"rotation": vars{"mode": "NONE", "isManualRegenerationAllowed": false}})
+		_, reader := s.world.User(t, "Auditor")
+		// Each situation makes key sets anew, because trying an action changes them.
+		situations := map[string]func() string{
+			"active":    func() string { id, _ := s.world.KeySet(t, s.app(t).ID, s.env, s.template, nil); return id },
+			"encrypted": func() string { id, _ := s.world.KeySet(t, s.app(t).ID, s.env, sealed, nil); return id },
+			"suspended": func() string {
+				id, _ := s.world.KeySet(t, s.app(t).ID, s.env, sealed, vars{"isSuspended": true})
+				return id
+			},
+			"revoked": func() string {
+				id, _ := s.world.KeySet(t, s.app(t).ID, s.env, sealed, nil)
+				s.move(t, "revokeKeySet", id)
+				return id
+			},
+			"expired": func() string {
+				id, _ := s.world.KeySet(t, s.app(t).ID, s.env, short, nil)
+				clock.pass(time.Hour)
+				return id
+			},
+			"default": func() string { return s.app(t).DefaultKeySet },
+			"default, revoked": func() string {
+				id := s.app(t).DefaultKeySet
+				s.move(t, "revokeKeySet", id)
+				return id
+			},
+			"without regeneration": func() string { id, _ := s.world.KeySet(t, s.app(t).ID, s.env, fixed, nil); return id },
+			"pending": func() string {
+				id, _ := s.world.KeySet(t, s.app(t).ID, s.env, sealed, nil)
+				s.pending(t, id)
+				return id
+			},
+			"of a suspended application": func() string {
+				app := s.app(t)
+				id, _ := s.world.KeySet(t, app.ID, s.env, sealed, nil)
+				s.change(t, "suspendApplication", "", vars{"id": app.ID})
+				return id
+			},
+		}
+		mutations := map[string]struct{ name, selection string }{
+			"DELETE": {"deleteKeySet", "deletedKeySetId"}, "REACTIVATE": {"reactivateKeySet", "keySet { version }"}, "REGENERATE": {"regenerateKeySet", "keySet { version }"},
+			"RETRIEVE": {"retrieveCredentials", credentials}, "REVOKE": {"revokeKeySet", "keySet { version }"}, "SUSPEND": {"suspendKeySet", "keySet { version }"}, "UPDATE": {"updateKeySet", "keySet { version }"},
+		}
+		for situation, build := range situations {
+			for action, mutation := range mutations {
+				id := build()
+				read := s.Do(t, `query($id: ID!) { keySet(id: $id) { version viewerActions { action isAvailable unavailableReason isApprovalRequired } } }`, vars{"id": id})
+				isAvailable, reason := available(t, read, action)
+				input := vars{"id": id}
+				if action == "UPDATE" {
+					input["name"] = s.world.Name("Renamed")
+				}
+				payload := attempt(t, s.Client, mutation.name, mutation.selection, input, "")
+				version := payload.Get("keySet", "version")
+				happened := len(payload.List(t, "userErrors")) == 0 && (version == nil || version != read.Get("keySet", "version"))
+				if happened != isAvailable || isAvailable != (reason == nil) {
+					t.Errorf("%s, %s: available is %v (%v), but trying it gives %v", situation, action, isAvailable, reason, payload)
+				}
+				// Who may only read sees each action as denied, and is.
+				if isAvailable, reason := available(t, reader.Do(t, `query($id: ID!) { keySet(id: $id) { viewerActions { action isAvailable unavailableReason } } }`, vars{"id": s.app(t).DefaultKeySet}), action); isAvailable || reason != "PERMISSION_DENIED" {
+					t.Errorf("a reader may %s: %v, %v", action, isAvailable, reason)
+				}
+			}
+		}
+		for _, mutation := range mutations {
+			name := mutation.name
+			reply := reader.Send(t, `mutation($i: `+strings.ToUpper(name[:1])+name[1:]+`Input!) { `+name+`(input: $i) { userErrors { code } } }`, vars{"i": vars{"id": s.app(t).DefaultKeySet}})
+			if len(reply.Errors) != 1 || reply.Errors[0].Code() != "FORBIDDEN" {
+				t.Errorf("S0-77: a reader who tries %s gets %s", name, reply.Body)
+			}
+		}
+	})
+}
+
+func available(t *testing.T, read object, action string) (bool, any) {
+	t.Helper()
+	for _, state := range read.List(t, "keySet", "viewerActions") {
+		if state := object(state.(map[string]any)); state["action"] == action {
+			return state["isAvailable"].(bool), state["unavailableReason"]
+		}
+	}
+	t.Errorf("there is no action %s in %v", action, read)
+	return false, nil
+}
