@@ -23,7 +23,7 @@ func (s *scope) nodeKinds() map[lifecycle.Kind]nodeKind {
 		lifecycle.PermissionKeySetRead, lifecycle.PermissionEventRead
 	const subject, noSubject = true, false
 	//exhaustive:ignore sign-in keys are no nodes
-	return map[lifecycle.Kind]nodeKind{
+	table := map[lifecycle.Kind]nodeKind{
 		lifecycle.KindAPI:             kind(catalog, subject, s.apis),
 		lifecycle.KindAPISubscription: kind(catalog, subject, s.apiSubscriptions),
 		lifecycle.KindApplication:     kind(catalog, subject, s.applications),
@@ -42,6 +42,7 @@ func (s *scope) nodeKinds() map[lifecycle.Kind]nodeKind {
 		lifecycle.KindTenant:          kind("", subject, s.tenants),
 		lifecycle.KindUser:            kind(identity, subject, s.users),
 	}
+	return table
 }
 
 func kind[ID ~string, T any](permission lifecycle.Permission, isSubject bool, l *loader[ID, *T]) nodeKind {
