@@ -22,7 +22,7 @@ func (s *scope) nodeKinds() map[lifecycle.Kind]nodeKind {
 	const catalog, identity, keySets, events = lifecycle.PermissionCatalogRead, lifecycle.PermissionIdentityRead,
 		lifecycle.PermissionKeySetRead, lifecycle.PermissionEventRead
 	const subject, noSubject = true, false
-	//exhaustive:ignore sign-in keys are no nodes
+	//exhaustive:ignore
 	table := map[lifecycle.Kind]nodeKind{
 		lifecycle.KindAPI:             kind(catalog, subject, s.apis),
 		lifecycle.KindAPISubscription: kind(catalog, subject, s.apiSubscriptions),
