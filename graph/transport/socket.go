@@ -41,6 +41,7 @@ type socket struct {
 	mu         sync.Mutex
 	operations map[string]*operation
 	running    int
+	isDraining bool // the socket ends with its last operation
 
 	owned sync.WaitGroup
 }
@@ -73,6 +74,19 @@ func (s *socket) serve(conn *websocket.Conn) {
 	s.owned.Go(s.watch)
 	s.end(s.read())
 	s.owned.Wait()
+}
+
+// drain ends the socket with its last operation, or when the grace is over.
+func (s *socket) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.isDraining = true
+	if s.running == 0 || s.options.ShutdownGrace <= 0 {
+		s.end(goingAway)
+		return
+	}
+	late := time.AfterFunc(s.options.ShutdownGrace, func() { s.end(goingAway) })
+	context.AfterFunc(s.ctx, func() { late.Stop() })
 }
 
 // drop ends the connection without a word.
@@ -229,6 +243,9 @@ func (s *socket) retire(op *operation) {
 	s.running--
 	if s.operations[op.id] == op {
 		delete(s.operations, op.id)
+	}
+	if s.isDraining && s.running == 0 {
+		s.end(goingAway)
 	}
 }
 

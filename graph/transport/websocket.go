@@ -53,6 +53,9 @@ type WebSocketOptions struct {
 	// WriteTimeout is how long a client may take to accept one message before its socket is dropped, and how long it
 	// may take to answer a close. Default DefaultWriteTimeout.
 	WriteTimeout time.Duration
+	// ShutdownGrace is how long Shutdown lets the operations of a socket end by themselves, so that a subscription can
+	// send its last message. Default none.
+	ShutdownGrace time.Duration
 }
 
 func (o WebSocketOptions) withDefaults() WebSocketOptions {
@@ -126,7 +129,7 @@ func (t *WebSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	s.serve(conn)
 }
 
-// Shutdown closes every socket with 1001, refuses new ones with 503, and waits until all sockets and their operations
+// Shutdown closes every socket with 1001, after ShutdownGrace at the latest, refuses new ones with 503, and waits until all sockets and their operations
 // have ended. When ctx ends first, it drops the remaining connections and returns without waiting for their resolvers.
 func (t *WebSocket) Shutdown(ctx context.Context) error {
 	t.mu.Lock()
@@ -137,7 +140,7 @@ func (t *WebSocket) Shutdown(ctx context.Context) error {
 		}
 	}
 	for s := range t.sockets {
-		s.end(goingAway)
+		s.drain()
 	}
 	t.mu.Unlock()
 

@@ -24,15 +24,11 @@ const operationTimeout = 30 * time.Second
 type graphEdge struct {
 	http.Handler
 	sockets *transport.WebSocket
-	closing chan struct{} // closed: event streams end
+	closing chan struct{} // closed: event streams end that have not by themselves
 }
 
-// Shutdown ends sockets and event streams.
-func (g *graphEdge) Shutdown(ctx context.Context) error {
-	err := g.sockets.Shutdown(ctx)
-	close(g.closing)
-	return err
-}
+// Shutdown ends the sockets. Event streams are requests: they end with the others.
+func (g *graphEdge) Shutdown(ctx context.Context) error { return g.sockets.Shutdown(ctx) }
 
 func (s *Server) newGraph(db manage.Store, authenticate httpapi.Authenticate, validation *validate.Service) *graphEdge {
 	callers := callers{authenticate: authenticate}
@@ -42,7 +38,7 @@ func (s *Server) newGraph(db manage.Store, authenticate httpapi.Authenticate, va
 		Now: s.config.now(), Logger: s.logger, Introspection: s.config.Introspection, Timeout: operationTimeout,
 	}
 	edge := &graphEdge{
-		sockets: transport.NewWebSocket(transport.WebSocketOptions{Init: config.SocketInit, AllowedOrigins: s.config.AllowedOrigins}),
+		sockets: transport.NewWebSocket(transport.WebSocketOptions{Init: config.SocketInit, AllowedOrigins: s.config.AllowedOrigins, ShutdownGrace: streamGrace}),
 		closing: make(chan struct{}),
 	}
 	edge.Handler = callers.signIn(s.logger, graph.NewHandler(config, edge.sockets, transport.SSE{Closing: edge.closing}, transport.HTTP{}))

@@ -28,6 +28,10 @@ import (
 // the answer. After it the change is in effect all the same, within the bound of the lease.
 const inEffect = 250 * time.Millisecond
 
+// streamGrace is how long a client may take, when the server stops, to accept the last message
+// of a stream.
+const streamGrace = 2 * time.Second
+
 // Server is a running server.
 type Server struct {
 	config   Config
@@ -193,6 +197,8 @@ func (s *Server) AdminKey() string { return s.adminKey }
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopFeed() // ends every subscription with END and SHUTDOWN
 	err := s.graph.Shutdown(ctx)
+	late := time.AfterFunc(streamGrace, func() { close(s.graph.closing) })
+	defer late.Stop()
 	if httpErr := s.http.Shutdown(ctx); httpErr != nil {
 		err = errors.Join(err, fmt.Errorf("requests did not end in time: %w", httpErr), s.http.Close())
 	}

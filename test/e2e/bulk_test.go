@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"database/sql"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
@@ -32,15 +30,7 @@ func outcome(t *testing.T, payload object) map[string]string {
 // pending makes a key set wait, as one does whose approval is asked for. Nothing in the graph asks for approvals yet.
 func (s *scene) pending(t *testing.T, set string) {
 	t.Helper()
-	driver, url := "sqlite", "file:"+filepath.Join(s.server.Config.Data, "keywright.db")+"?_pragma=busy_timeout(5000)"
-	if s.server.Config.Database != "" {
-		driver, url = "pgx", s.server.Config.Database
-	}
-	db, err := sql.Open(driver, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
+	db := s.database(t)
 	for _, statement := range []string{`UPDATE keys SET status = 'PENDING' WHERE key_set_id = '%s'`, `UPDATE key_sets SET status = 'PENDING' WHERE id = '%s'`} {
 		if _, err := db.ExecContext(t.Context(), fmt.Sprintf(statement, set)); err != nil {
 			t.Fatal(err)
