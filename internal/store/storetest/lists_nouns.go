@@ -108,6 +108,11 @@ func (c *catalogue) nouns() []noun {
 	}
 }
 
+func (c *catalogue) noun(name string) noun {
+	all := c.nouns()
+	return all[slices.IndexFunc(all, func(n noun) bool { return n.name == name })]
+}
+
 // sorted works out the order that a list has: the ids of its rows that match.
 func (c *catalogue) sorted(n noun, q question) []string {
 	var rows []reflect.Value

@@ -16,9 +16,9 @@ import (
 var foldable = []*unicode.RangeTable{unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Armenian, unicode.Han}
 
 func testSearch(t *testing.T, db Database, c *catalogue) {
-	ask := func(n int, typed string, scope query.Scope) []string {
+	ask := func(n, typed string, scope query.Scope) []string {
 		t.Helper()
-		got, err := c.nouns()[n].list(t.Context(), db, question{search: typed, scope: scope, now: moment(), page: query.Page{First: ptr(100)}})
+		got, err := c.noun(n).list(t.Context(), db, question{search: typed, scope: scope, now: moment(), page: query.Page{First: ptr(100)}})
 		no(t, err)
 		slices.Sort(got.ids)
 		return got.ids
@@ -28,7 +28,7 @@ func testSearch(t *testing.T, db Database, c *catalogue) {
 		"?0 and", "--com", "zz", "Z", "ä", "ab", "a", "KW_pub7", "team", "ks_", "nothing like it", "payments nothing", "", "   ", "% _ *", "AND OR NOT", "NEAR(a b)",
 	} {
 		want := c.found(typed, func(set lifecycle.KeySet) []text { return c.textsOf(set) })
-		if got := ask(6, typed, query.Scope{}); !slices.Equal(got, want) {
+		if got := ask("KeySets", typed, query.Scope{}); !slices.Equal(got, want) {
 			t.Errorf("%q finds %d key sets, want %d:\n%q\n%q", typed, len(got), len(want), got, want)
 		}
 		app := c.applications[0].ID
@@ -38,43 +38,43 @@ func testSearch(t *testing.T, db Database, c *catalogue) {
 			}
 			return c.textsOf(set)[:3]
 		})
-		if got := ask(6, typed, query.Scope{ApplicationID: app}); !slices.Equal(got, want) {
+		if got := ask("KeySets", typed, query.Scope{ApplicationID: app}); !slices.Equal(got, want) {
 			t.Errorf("%q finds %d key sets of the application, want %d:\n%q\n%q", typed, len(got), len(want), got, want)
 		}
 	}
 	set := c.keySets[7]
-	if got := ask(6, strings.ToUpper(string(set.ID)), query.Scope{}); !slices.Equal(got, []string{string(set.ID)}) {
+	if got := ask("KeySets", strings.ToUpper(string(set.ID)), query.Scope{}); !slices.Equal(got, []string{string(set.ID)}) {
 		t.Errorf("the id finds %q", got)
 	}
-	if got := ask(0, "described", query.Scope{}); len(got) != len(c.apis) {
+	if got := ask("APIs", "described", query.Scope{}); len(got) != len(c.apis) {
 		t.Errorf("descriptions find %d APIs", len(got))
 	}
 	provider := c.organizations[0]
-	got := ask(0, strings.Fields(provider.Name)[0], query.Scope{})
+	got := ask("APIs", strings.Fields(provider.Name)[0], query.Scope{})
 	for _, api := range c.apis {
 		if api.OrganizationID == provider.ID && !slices.Contains(got, string(api.ID)) {
 			t.Errorf("the name of an organization does not find its API %s", api.Name)
 		}
 	}
-	if got := ask(10, "person.2@example", query.Scope{}); !slices.Equal(got, []string{string(c.users[2].ID)}) {
+	if got := ask("Users", "person.2@example", query.Scope{}); !slices.Equal(got, []string{string(c.users[2].ID)}) {
 		t.Errorf("an email address finds %q", got)
 	}
 	sub := c.subscriptions[0]
-	if got := ask(1, string(sub.ID)[8:], query.Scope{}); !slices.Contains(got, string(sub.ID)) {
+	if got := ask("APISubscriptions", string(sub.ID)[8:], query.Scope{}); !slices.Contains(got, string(sub.ID)) {
 		t.Errorf("a part of the id finds %q", got)
 	}
 	testSearchFollowsChanges(t, db, c, ask)
 }
 
 // testSearchFollowsChanges: a text is found as it is now.
-func testSearchFollowsChanges(t *testing.T, db Database, c *catalogue, ask func(n int, typed string, scope query.Scope) []string) {
+func testSearchFollowsChanges(t *testing.T, db Database, c *catalogue, ask func(n, typed string, scope query.Scope) []string) {
 	t.Helper()
 	change := func(fn func(ctx context.Context, tx manage.Tx) error) { write(t, db, fn) }
 	app := c.applications[3]
-	before := ask(6, "xylophone", query.Scope{})
+	before := ask("KeySets", "xylophone", query.Scope{})
 	app.Name, app.Version = "The Xylophone", app.Version+1
 	change(func(ctx context.Context, tx manage.Tx) error { return tx.Update(ctx, &app) })
-	if after := ask(6, "xylophone", query.Scope{}); len(before) != 0 || len(after) != 10 || len(ask(2, "xylophone", query.Scope{})) != 1 {
+	if after := ask("KeySets", "xylophone", query.Scope{}); len(before) != 0 || len(after) != 10 || len(ask("Applications", "xylophone", query.Scope{})) != 1 {
 		t.Errorf("%d key sets are found before the application is renamed, %d after", len(before), len(after))
 	}
 	sub, api := c.subscriptions[0], lifecycle.API{}
@@ -93,14 +93,14 @@ func testSearchFollowsChanges(t *testing.T, db Database, c *catalogue, ask func(
 			}
 		}
 	}
-	if got := ask(6, "zeppelin", query.Scope{}); len(got) != len(live) {
+	if got := ask("KeySets", "zeppelin", query.Scope{}); len(got) != len(live) {
 		t.Errorf("%d key sets are found by the name of an API, want %d", len(got), len(live))
 	}
 	gone := c.keySets[59]
 	change(func(ctx context.Context, tx manage.Tx) error {
 		return tx.Delete(ctx, c.tenant.ID, (*lifecycle.KeySet)(nil), []string{string(gone.ID)})
 	})
-	if got := ask(6, string(gone.ID), query.Scope{}); len(got) != 0 {
+	if got := ask("KeySets", string(gone.ID), query.Scope{}); len(got) != 0 {
 		t.Errorf("a key set that is gone is found: %q", got)
 	}
 }
