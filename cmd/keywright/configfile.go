@@ -36,19 +36,50 @@ func readConfigFile(parser *kong.Kong, args []string) error {
 		return fmt.Errorf("config: %s is not YAML: %w", path, err)
 	}
 	known := flagNames(parser.Model.Node)
-	for name := range values {
+	settings := map[string]string{}
+	for name, value := range values {
 		if !slices.Contains(known, name) {
 			slices.Sort(known)
 			return fmt.Errorf("config: %s: there is no setting %q; settings are %s", path, name, strings.Join(slices.Compact(known), ", "))
 		}
+		if settings[name], err = settingText(value); err != nil {
+			return fmt.Errorf("config: %s: %s %w", path, name, err)
+		}
 	}
 	kong.Resolvers(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if value, set := values[flag.Name]; set && flag.Name != "config" {
-			return fmt.Sprint(value), nil
+		value, isSet := settings[flag.Name]
+		if !isSet || inEnvironment(flag) {
+			return nil, nil
 		}
-		return nil, nil
+		return value, nil
 	})).Apply(parser) //nolint:errcheck // it cannot fail
 	return nil
+}
+
+// inEnvironment reports whether a variable sets the flag. kong takes resolvers for stronger than
+// the environment, and a file that is shared by nodes must be weaker.
+func inEnvironment(flag *kong.Flag) bool {
+	return slices.ContainsFunc(flag.Envs, func(name string) bool {
+		_, isSet := os.LookupEnv(name)
+		return isSet
+	})
+}
+
+// settingText writes a value of the file as the command line would have it.
+func settingText(value any) (string, error) {
+	switch value := value.(type) {
+	case nil:
+		return "", errors.New("has no value")
+	case map[string]any:
+		return "", errors.New("must be a single value")
+	case []any:
+		texts := make([]string, len(value))
+		for i, v := range value {
+			texts[i] = fmt.Sprint(v)
+		}
+		return strings.Join(texts, ","), nil
+	}
+	return fmt.Sprint(value), nil
 }
 
 func flagNames(node *kong.Node) []string {

@@ -20,7 +20,7 @@ import (
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 type commandLine struct {
-	Config string `help:"YAML file with settings; its names are those of the flags. Flags and environment win over it." type:"existingfile" placeholder:"FILE"`
+	Config string `help:"YAML file with settings; its names are those of the flags. Flags and environment win over it." type:"existingfile" env:"KEYWRIGHT_CONFIG" placeholder:"FILE"`
 
 	Serve   serve   `cmd:"" help:"Run the server."`
 	Migrate migrate `cmd:"" help:"Bring the database to the form that this version works with."`
@@ -31,7 +31,7 @@ type commandLine struct {
 
 // storage says where the server keeps things.
 type storage struct {
-	Data       string `help:"Folder for the database, the secret file and the first administrator's key." default:"./data" env:"KEYWRIGHT_DATA" placeholder:"DIR"`
+	Data       string `help:"Folder for the database, the secret file and the first administrator's key. Default: ./data." default:"./data" env:"KEYWRIGHT_DATA" placeholder:"DIR"`
 	Database   string `help:"URL of a PostgreSQL database, postgres://USER:PASSWORD@HOST:PORT/NAME. Default: SQLite in the data folder." env:"KEYWRIGHT_DATABASE" placeholder:"URL"`
 	SecretFile string `help:"File with the server secret. Every node of an installation needs the same. Default: secret.json in the data folder." env:"KEYWRIGHT_SECRET_FILE" placeholder:"FILE"`
 	LogLevel   string `help:"From which level on something is logged: debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"KEYWRIGHT_LOG_LEVEL"`
@@ -48,7 +48,7 @@ func (s storage) config() app.Config {
 
 type serve struct {
 	storage
-	Listen          string        `help:"Where to listen." default:"127.0.0.1:8080" env:"KEYWRIGHT_LISTEN" placeholder:"HOST:PORT"`
+	Listen          string        `help:"Where to listen. Default: 127.0.0.1:8080." default:"127.0.0.1:8080" env:"KEYWRIGHT_LISTEN" placeholder:"HOST:PORT"`
 	Redis           string        `help:"URL of a Redis that all nodes share: redis://, rediss://, redis+sentinel:// or redis+cluster://. Default: none; then there may be one node only." env:"KEYWRIGHT_REDIS" placeholder:"URL"`
 	AllowedOrigins  []string      `help:"Origins whose pages may open WebSockets, besides the server's own." env:"KEYWRIGHT_ALLOWED_ORIGINS" placeholder:"ORIGIN"`
 	Introspection   bool          `help:"Whether clients may ask for the schema. The query IDE needs it." default:"true" negatable:"" env:"KEYWRIGHT_INTROSPECTION"`

@@ -34,6 +34,8 @@ type Config struct {
 	Now func() time.Time
 	// Logs is where logs go; null: standard error.
 	Logs io.Writer
+	// Trace is told each statement that reads the database outside of transactions; null: nobody. Tests count them.
+	Trace func(statement string)
 }
 
 // check refuses nonsense before anything is touched.

@@ -28,7 +28,9 @@ type opened struct {
 // says whether a database that an earlier version wrote may be changed.
 func open(ctx context.Context, c Config, migrate bool) (*opened, error) {
 	late := &chain{}
-	db, err := store.Open(ctx, store.Config{URL: c.databaseURL(), Chain: late, Now: func() time.Time { return lifecycle.Instant(c.now()()) }})
+	db, err := store.Open(ctx, store.Config{
+		URL: c.databaseURL(), Chain: late, Now: func() time.Time { return lifecycle.Instant(c.now()()) }, Trace: c.Trace,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +83,10 @@ func matchSecret(ctx context.Context, c Config, db *store.Store) (*secret.Keyrin
 	if err != nil {
 		return nil, err
 	}
+	// Compare before anything is noted: a wrong file must not leave its fingerprints behind.
+	if err := belongs(known, keyring, path); err != nil {
+		return nil, err
+	}
 	for _, version := range keyring.Versions() {
 		if err := db.AddServerSecret(ctx, version, keyring.Fingerprint(version)); err != nil {
 			return nil, err
@@ -90,10 +96,19 @@ func matchSecret(ctx context.Context, c Config, db *store.Store) (*secret.Keyrin
 	if known, err = db.ServerSecrets(ctx); err != nil {
 		return nil, err
 	}
-	for version, fingerprint := range known {
-		if !keyring.Has(version) || keyring.Fingerprint(version) != fingerprint {
-			return nil, fmt.Errorf("the secret file %s does not belong to this database: it was written with another version %d of the server secret", path, version)
-		}
+	if err := belongs(known, keyring, path); err != nil {
+		return nil, err
 	}
 	return keyring, nil
+}
+
+// belongs refuses a keyring that lacks a version which the database was written with, or has
+// another secret under its number.
+func belongs(known map[int]string, keyring *secret.Keyring, path string) error {
+	for version, fingerprint := range known {
+		if !keyring.Has(version) || keyring.Fingerprint(version) != fingerprint {
+			return fmt.Errorf("the secret file %s does not belong to this database: it was written with another version %d of the server secret", path, version)
+		}
+	}
+	return nil
 }

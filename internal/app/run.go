@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
 )
 
 // Run runs the server until ctx ends, and tells people on out where to go.
@@ -75,7 +76,12 @@ func VerifyAudit(ctx context.Context, c Config, out io.Writer) error {
 		logs++
 		_, _ = fmt.Fprintf(out, "%s: %d events, unaltered\n", tenant, events)
 	})
-	if err == nil && logs == 0 {
+	switch tampered, ok := errors.AsType[*manage.LogTampered](err); {
+	case ok && tampered.TenantID != "":
+		err = fmt.Errorf("the event log of %s is not what was written, from event %d on: %w", tampered.TenantID, tampered.Sequence, err)
+	case ok:
+		err = fmt.Errorf("the event log is not what was written: %w", err)
+	case err == nil && logs == 0:
 		err = errors.New("the event log is empty: nothing to verify")
 	}
 	return errors.Join(err, o.store.Close())

@@ -117,6 +117,9 @@ func readSample(path string) (sample, error) {
 	decoder.KnownFields(true)
 	err := decoder.Decode(&s)
 	if mistakes, ok := errors.AsType[*yaml.TypeError](err); ok { // printed, it fills several lines
+		for i := range mistakes.Errors {
+			mistakes.Errors[i], _, _ = strings.Cut(mistakes.Errors[i], " in type ") // of Go; no word of the file
+		}
 		return s, fmt.Errorf("%s: %s", name, strings.Join(mistakes.Errors, "; "))
 	}
 	if err != nil && !errors.Is(err, io.EOF) {

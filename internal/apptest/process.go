@@ -2,10 +2,12 @@ package apptest
 
 import (
 	"bufio"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,7 +32,9 @@ func Binary(tb testing.TB) string {
 			return
 		}
 		build.path = filepath.Join(dir, "keywright")
-		build.out, build.err = exec.Command("go", "build", "-o", build.path, "github.com/keywright/keywright/cmd/keywright").CombinedOutput()
+		compile := exec.Command("go", "build", "-o", build.path, "github.com/keywright/keywright/cmd/keywright")
+		compile.Env = append(os.Environ(), "CGO_ENABLED=0") // as `make run` and `make build` do
+		build.out, build.err = compile.CombinedOutput()
 	})
 	if build.err != nil {
 		tb.Fatalf("build the program: %v\n%s", build.err, build.out)
@@ -43,6 +47,8 @@ type Process struct {
 	Client
 	Command *exec.Cmd
 	Output  *Logs
+	data    string
+	listens chan string // the URL, once
 	ended   chan struct{}
 }
 
@@ -52,44 +58,69 @@ var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 // where it listens. The key is read from the data folder.
 func StartProcess(tb testing.TB, data string, flags ...string) *Process {
 	tb.Helper()
+	p := LaunchProcess(tb, data, flags...)
+	p.AwaitReady(tb)
+	return p
+}
+
+// LaunchProcess is StartProcess without waiting: AwaitReady does it.
+func LaunchProcess(tb testing.TB, data string, flags ...string) *Process {
+	tb.Helper()
 	command := exec.Command(Binary(tb), append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, flags...)...)
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	p := &Process{Command: command, Output: &Logs{}, ended: make(chan struct{})}
+	p := &Process{Command: command, Output: &Logs{}, data: data, listens: make(chan string, 1), ended: make(chan struct{})}
 	command.Stderr = p.Output
 	out, err := command.StdoutPipe()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := command.Start(); err != nil {
+	started := make(chan error, 1)
+	go p.own(out, started)
+	if err := <-started; err != nil {
 		tb.Fatalf("start the program: %v", err)
 	}
-	found := make(chan string, 1)
-	go func() {
-		defer close(p.ended)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			_, _ = p.Output.Write(append(lines.Bytes(), '\n'))
-			if url := address.FindString(lines.Text()); url != "" {
-				select {
-				case found <- url:
-				default:
-				}
+	tb.Cleanup(p.Kill)
+	return p
+}
+
+// own starts the process and waits for it. The kernel sends the death signal when the thread that
+// forked the process ends, so this goroutine keeps its thread as long as the process lives.
+func (p *Process) own(out io.Reader, started chan<- error) {
+	runtime.LockOSThread()
+	defer close(p.ended)
+	err := p.Command.Start()
+	if started <- err; err != nil {
+		return
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		_, _ = p.Output.Write(append(lines.Bytes(), '\n'))
+		if url := address.FindString(lines.Text()); url != "" {
+			select {
+			case p.listens <- url:
+			default:
 			}
 		}
-		_ = command.Wait() // why it ended is for the test to ask
-	}()
-	tb.Cleanup(p.Kill)
+	}
+	_ = p.Command.Wait() // why it ended is for the test to ask
+}
+
+// AwaitReady waits until the process has said where it listens, and reads the administrator's key.
+func (p *Process) AwaitReady(tb testing.TB) {
+	tb.Helper()
 	select {
-	case p.URL = <-found:
+	case p.URL = <-p.listens:
 	case <-p.ended:
 		tb.Fatalf("the program ended: %s", p.Output)
 	case <-time.After(60 * time.Second):
 		tb.Fatalf("the program did not say where it listens: %s", p.Output)
 	}
-	if key, err := os.ReadFile(filepath.Join(data, "admin.key")); err == nil {
+	if key, err := os.ReadFile(filepath.Join(p.data, "admin.key")); err == nil {
 		p.Key = strings.TrimSpace(string(key))
 	}
-	return p
 }
+
+// Ended is closed when the process has ended, for whatever reason.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // Kill ends the process as a power failure would.
 func (p *Process) Kill() {
@@ -97,11 +128,17 @@ func (p *Process) Kill() {
 	<-p.ended
 }
 
-// Interrupt asks the process to end, and waits until it has; the answer is its exit code.
+// Interrupt asks the process to end as Ctrl-C does, and waits until it has; the answer is its exit code.
 func (p *Process) Interrupt(tb testing.TB) int {
 	tb.Helper()
-	if err := p.Command.Process.Signal(os.Interrupt); err != nil {
-		tb.Fatalf("interrupt the program: %v", err)
+	return p.End(tb, os.Interrupt)
+}
+
+// End sends a signal and waits until the process has ended; the answer is its exit code.
+func (p *Process) End(tb testing.TB, signal os.Signal) int {
+	tb.Helper()
+	if err := p.Command.Process.Signal(signal); err != nil {
+		tb.Fatalf("send %v to the program: %v", signal, err)
 	}
 	<-p.ended
 	return p.Command.ProcessState.ExitCode()
