@@ -7,10 +7,10 @@ MAKEFLAGS   += --no-print-directory
 tool := go tool -modfile=tools/go.mod
 
 # Arguments for `make run` (ARGS="--listen 127.0.0.1:9000"), `make unit` (PKG=./internal/store/...) and
-# `make bench` (BENCH=Validate).
+# `make bench` (BENCH="-quick -run validate").
 ARGS  ?=
 PKG   ?= ./...
-BENCH ?= .
+BENCH ?=
 
 .PHONY: help
 help: ## list what can be made
@@ -65,13 +65,17 @@ npm: ## install the packages that the conformance suites need
 unit: ## the Go tests, with the race detector, on real PostgreSQL and Redis (PKG=…)
 	go run ./internal/testenv/cmd/withservers -- go test -race -timeout 15m $(PKG)
 
+.PHONY: faults
+faults: ## the tests that kill what runs, for longer
+	KEYWRIGHT_FAULTS=1 go test -race -count 1 -v -timeout 30m ./test/crash
+
 .PHONY: conformance
 conformance: npm ## only the suites that nobody here wrote: HTTP audit, WebSocket and SSE clients, Relay, ESLint
 	go test -count 1 -v ./test/conformance
 
 .PHONY: bench
-bench: ## the benchmarks, as ratios to a bare handler (BENCH=…)
-	go test -run '^$$' -bench '$(BENCH)' -benchmem ./bench/...
+bench: ## the benchmarks, as ratios to a bare handler (BENCH=… are their flags); docs/performance.md
+	go run ./bench $(BENCH)
 
 .PHONY: fmt
 fmt: ## format the hand-written Go files

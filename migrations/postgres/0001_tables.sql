@@ -243,7 +243,7 @@ CREATE TABLE api_subscriptions (
     version        bigint      NOT NULL,
     created_at     timestamptz NOT NULL,
     updated_at     timestamptz NOT NULL,
-    FOREIGN KEY (tenant_id, application_id) REFERENCES applications (tenant_id, id),
+    FOREIGN KEY (tenant_id, application_id) REFERENCES applications (tenant_id, id) ON DELETE CASCADE,
     FOREIGN KEY (tenant_id, api_id) REFERENCES apis (tenant_id, id),
     FOREIGN KEY (tenant_id, environment_id) REFERENCES environments (tenant_id, id)
 );

@@ -249,7 +249,7 @@ CREATE TABLE api_subscriptions (
     version        INTEGER   NOT NULL,
     created_at     TIMESTAMP NOT NULL,
     updated_at     TIMESTAMP NOT NULL,
-    FOREIGN KEY (tenant_id, application_id) REFERENCES applications (tenant_id, id),
+    FOREIGN KEY (tenant_id, application_id) REFERENCES applications (tenant_id, id) ON DELETE CASCADE,
     FOREIGN KEY (tenant_id, api_id) REFERENCES apis (tenant_id, id),
     FOREIGN KEY (tenant_id, environment_id) REFERENCES environments (tenant_id, id)
 );
