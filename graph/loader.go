@@ -32,7 +32,7 @@ type loader[K comparable, V any] struct {
 	fetch func(ctx context.Context, keys []K) (map[K]V, error)
 
 	mu    sync.Mutex
-	loads map[K]*load[K, V]
+	loads map[K]*load[K, V] // null until there is one: a response uses few of its loaders
 }
 
 // load is one call of fetch.
@@ -45,7 +45,7 @@ type load[K comparable, V any] struct {
 var errLoadPanicked = errors.New("a panic ended the load")
 
 func newLoader[K comparable, V any](of *cohort[K], fetch func(context.Context, []K) (map[K]V, error)) *loader[K, V] {
-	return &loader[K, V]{cohort: of, fetch: fetch, loads: map[K]*load[K, V]{}}
+	return &loader[K, V]{cohort: of, fetch: fetch}
 }
 
 // load returns the value of a key, and whether there is one.
@@ -76,7 +76,7 @@ func (l *loader[K, V]) join(key K) (*load[K, V], []K) {
 		return running, nil
 	}
 	shared := &load[K, V]{done: make(chan struct{})}
-	l.loads[key] = shared
+	l.keep(key, shared)
 	keys := []K{key}
 	for _, k := range l.announced() {
 		if _, ok := l.loads[k]; !ok {
@@ -96,7 +96,15 @@ func (l *loader[K, V]) put(key K, value V) {
 	}
 	done := make(chan struct{})
 	close(done)
-	l.loads[key] = &load[K, V]{done: done, found: map[K]V{key: value}}
+	l.keep(key, &load[K, V]{done: done, found: map[K]V{key: value}})
+}
+
+// keep remembers a load of a key; the caller holds the lock.
+func (l *loader[K, V]) keep(key K, of *load[K, V]) {
+	if l.loads == nil {
+		l.loads = make(map[K]*load[K, V])
+	}
+	l.loads[key] = of
 }
 
 // loadError is the failure of one load. All who waited for it get it, and one of them logs it.

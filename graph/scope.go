@@ -12,13 +12,14 @@ import (
 // scope is what one response knows: who asks, the instant at which it tells the truth, and what it has loaded.
 type scope struct {
 	correlationID string
-	// Set at first use: a message of a subscription is waited for in its scope, for hours maybe.
+	begin         func(ctx context.Context)
+	store         manage.Reader
+
+	// All below is set at first use: a message of a subscription is waited for in its scope, for hours maybe, and most
+	// messages need nothing of it.
 	caller caller
 	now    time.Time
-	begin  func(ctx context.Context)
-
-	store manage.Reader
-	kinds map[lifecycle.Kind]nodeKind
+	kinds  map[lifecycle.Kind]nodeKind
 
 	// Objects by their ids.
 	apis             *loader[lifecycle.APIID, *lifecycle.API]
@@ -73,11 +74,13 @@ func (r *Resolver) newScope(correlationID string) *scope {
 	s := &scope{correlationID: correlationID, store: r.Store}
 	var once sync.Once
 	s.begin = func(ctx context.Context) {
-		once.Do(func() { s.caller, s.now = callerFrom(ctx), lifecycle.Instant(r.Now()) })
+		once.Do(func() {
+			s.caller, s.now = callerFrom(ctx), lifecycle.Instant(r.Now())
+			s.loadObjects()
+			s.loadBelongings()
+			s.kinds = s.nodeKinds()
+		})
 	}
-	s.loadObjects()
-	s.loadBelongings()
-	s.kinds = s.nodeKinds()
 	return s
 }
 

@@ -29,6 +29,19 @@ type message struct {
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
+// encode writes the message. The payload is JSON already; to marshal it with the rest would read all of it once more.
+func (m message) encode() ([]byte, error) {
+	payload := m.Payload
+	m.Payload = nil
+	raw, err := json.Marshal(m)
+	if err != nil || len(payload) == 0 {
+		return raw, err
+	}
+	raw = append(raw[:len(raw)-1], `,"payload":`...)
+	raw = append(raw, payload...)
+	return append(raw, '}'), nil
+}
+
 // decodeMessage reads a client's message and checks its envelope.
 func decodeMessage(raw []byte) (message, error) {
 	var m message

@@ -327,7 +327,7 @@ func (s *socket) writeLocked(m message) bool {
 	if s.ctx.Err() != nil || s.credential != nil && s.credential.Err() != nil {
 		return false
 	}
-	raw, err := json.Marshal(m)
+	raw, err := m.encode()
 	if err != nil {
 		s.end(closure{closeInternal, "Internal server error"})
 		return false

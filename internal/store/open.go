@@ -51,6 +51,8 @@ type Config struct {
 	Chain      Chain
 	Now        func() time.Time
 	MaxWriters int // on PostgreSQL; 0: DefaultMaxWriters. SQLite has one.
+	// Trace is told each statement that reads outside of transactions, values included; null: nobody.
+	Trace func(statement string)
 }
 
 // Store is the system of record. It is safe for concurrent use.
@@ -82,8 +84,23 @@ func Open(_ context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Trace != nil {
+		s.read = s.read.WithQueryHook(tracing(c.Trace))
+	}
 	return s, nil
 }
+
+// tracing tells of statements.
+type tracing func(statement string)
+
+// BeforeQuery implements [bun.QueryHook].
+func (t tracing) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.Context {
+	t(e.Query)
+	return ctx
+}
+
+// AfterQuery implements [bun.QueryHook].
+func (tracing) AfterQuery(context.Context, *bun.QueryEvent) {}
 
 func (s *Store) openPostgres(c Config) error {
 	config, err := pgx.ParseConfig(c.URL)
