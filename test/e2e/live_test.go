@@ -280,6 +280,7 @@ func TestSHUTDOWN_StreamsEndWithAReason(t *testing.T) {
 			if end, err := ending(t, feed); end["reason"] != "SHUTDOWN" {
 				t.Errorf("stream %d ended with %v, %v", i, end, err)
 			}
+			feed.close()
 		}
 		<-ended
 	})

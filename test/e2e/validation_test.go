@@ -201,7 +201,7 @@ func TestT1_T3_AFillInFlightBringsNoRefusedKeyBack(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			parallel(4, func(int) {
+			parallel(3, func(int) {
 				for {
 					select {
 					case <-done:
@@ -217,7 +217,7 @@ func TestT1_T3_AFillInFlightBringsNoRefusedKeyBack(t *testing.T) {
 				}
 			})
 		}()
-		for range 15 {
+		for range 8 {
 			s.move(t, "suspendKeySet", set)
 			settled.Add(1)
 			s.expectVerdict(t, "suspended", vars{"credential": key}, "SUSPENDED")
