@@ -347,7 +347,13 @@ func (c *asking) instantOrNever(column string, f *query.DateTimeComparator) cond
 		return nil
 	}
 	key := c.orNever(column)
-	parts := c.bounds(key, f)
+	parts := c.bounds(key, &query.DateTimeComparator{Eq: f.Eq, Gt: f.Gt, Gte: f.Gte})
+	for _, bound := range c.bounds(key, &query.DateTimeComparator{Lt: f.Lt, Lte: f.Lte}) {
+		if c.dialect == sqlite { // what is soon or was long ago is little; SQLite would take a quarter of all for granted
+			bound = sqlf("likelihood(?, 0.02)", bound)
+		}
+		parts = append(parts, bound)
+	}
 	if f.Gt != nil || f.Gte != nil || f.IsNull != nil && !*f.IsNull {
 		parts = append(parts, sqlf(key+" < "+c.never()))
 	}
