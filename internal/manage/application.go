@@ -208,14 +208,14 @@ func (s *Service) SetDefaultKeySet(ctx context.Context, call Call, id lifecycle.
 		if err != nil {
 			return nil, err
 		}
-		states, err := w.LockedKeySets(ctx, w.tenant.ID, []lifecycle.KeySetID{keySet})
+		present, chosen, err := w.lockDefaultAnd(ctx, app, keySet)
 		if err != nil {
 			return nil, err
 		}
-		if len(states) == 0 || states[0].KeySet.ApplicationID != id {
+		if chosen == nil || chosen.KeySet.ApplicationID != id {
 			return nil, lifecycle.NotFound("key set of the application", "input", "keySetId")
 		}
-		set := states[0].KeySet
+		set := chosen.KeySet
 		if set.IsDefault {
 			return &app, nil
 		}
@@ -228,34 +228,51 @@ func (s *Service) SetDefaultKeySet(ctx context.Context, call Call, id lifecycle.
 				CurrentStatus: string(status), AllowedActions: set.AllowedActions(w.moment.Now),
 			}
 		}
-		if err := w.unsetDefault(ctx, app); err != nil {
+		if err := w.unsetDefault(ctx, *present); err != nil {
 			return nil, err
 		}
 		set.IsDefault = true
 		e := set.Event(lifecycle.EventDefaultKeySetSet)
 		e.Changes = lifecycle.Changed(nil, "isDefault", "false", "true")
-		if _, err := w.save(ctx, states[0], lifecycle.Transition{KeySet: set, Events: []lifecycle.Event{e}}); err != nil {
+		if _, err := w.save(ctx, *chosen, lifecycle.Transition{KeySet: set, Events: []lifecycle.Event{e}}); err != nil {
 			return nil, err
 		}
 		return &app, w.saveApplication(ctx, &app)
 	})
 }
 
-// unsetDefault makes the present default of a locked application an ordinary key set.
-func (w *work) unsetDefault(ctx context.Context, app lifecycle.Application) error {
-	present, err := w.store.DefaultKeySets(ctx, w.tenant.ID, []lifecycle.ApplicationID{app.ID})
+// lockDefaultAnd locks the present default of a locked application together with another key
+// set, in the order of their ids. other is null when there is no such key set.
+func (w *work) lockDefaultAnd(ctx context.Context, app lifecycle.Application, id lifecycle.KeySetID) (present, other *lifecycle.KeySetState, err error) {
+	defaults, err := w.store.DefaultKeySets(ctx, w.tenant.ID, []lifecycle.ApplicationID{app.ID})
 	if err != nil {
-		return fmt.Errorf("find default key set: %w", err)
+		return nil, nil, fmt.Errorf("find default key set: %w", err)
 	}
-	state, err := w.lockKeySet(ctx, present[app.ID].ID, nil)
+	states, err := w.LockedKeySets(ctx, w.tenant.ID, distinct([]lifecycle.KeySetID{defaults[app.ID].ID, id}))
 	if err != nil {
-		return err
+		return nil, nil, fmt.Errorf("lock key sets: %w", err)
 	}
+	for i := range states {
+		if states[i].KeySet.ID == defaults[app.ID].ID {
+			present = &states[i]
+		}
+		if states[i].KeySet.ID == id {
+			other = &states[i]
+		}
+	}
+	if present == nil {
+		return nil, nil, fmt.Errorf("application %s has no default key set", app.ID)
+	}
+	return present, other, nil
+}
+
+// unsetDefault makes the locked default of an application an ordinary key set.
+func (w *work) unsetDefault(ctx context.Context, state lifecycle.KeySetState) error {
 	set := state.KeySet
 	set.IsDefault = false
 	e := set.Event(lifecycle.EventKeySetUpdated)
 	e.Changes = lifecycle.Changed(nil, "isDefault", "true", "false")
-	_, err = w.save(ctx, state, lifecycle.Transition{KeySet: set, Events: []lifecycle.Event{e}})
+	_, err := w.save(ctx, state, lifecycle.Transition{KeySet: set, Events: []lifecycle.Event{e}})
 	return err
 }
 

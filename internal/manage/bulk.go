@@ -111,6 +111,9 @@ func (w *work) runBulk(ctx context.Context, in Bulk, ids []lifecycle.KeySetID, a
 	if err != nil {
 		return nil, fmt.Errorf("lock key sets: %w", err)
 	}
+	if err := w.loadApplications(ctx, states); err != nil {
+		return nil, err
+	}
 	byID := map[lifecycle.KeySetID]lifecycle.KeySetState{}
 	for _, state := range states {
 		byID[state.KeySet.ID] = state
@@ -136,6 +139,23 @@ func (w *work) runBulk(ctx context.Context, in Bulk, ids []lifecycle.KeySetID, a
 		rejectItems(op)
 	}
 	return op, nil
+}
+
+// loadApplications loads the applications of locked key sets in one go.
+func (w *work) loadApplications(ctx context.Context, states []lifecycle.KeySetState) error {
+	ids := []lifecycle.ApplicationID{}
+	for _, state := range states {
+		ids = append(ids, state.KeySet.ApplicationID)
+	}
+	apps, err := get[lifecycle.Application](ctx, w.store, w.tenant.ID, distinct(ids)...)
+	if err != nil {
+		return err
+	}
+	w.applications = map[lifecycle.ApplicationID]lifecycle.Application{}
+	for _, app := range apps {
+		w.applications[app.ID] = app
+	}
+	return nil
 }
 
 // rejectItems says that nothing was done to the items that would have succeeded.

@@ -27,11 +27,16 @@ var conflicts = map[string]struct {
 	"api_subscriptions_live": {"the application is subscribed to the API in this environment", []string{"input"}},
 }
 
-// refusalOf turns a taken unique value into a refusal that names the argument at fault; other
-// errors stay as they are.
+// refusalOf turns a taken unique value into a refusal that names the argument at fault, and a
+// reference to what is gone into another; other errors stay as they are.
 func refusalOf(err error) error {
 	var conflict *ConflictError
 	if !errors.As(err, &conflict) {
+		var refused *lifecycle.Refusal
+		if errors.Is(err, ErrNotFound) && !errors.As(err, &refused) {
+			// It was there when it was looked up, and was deleted before this was written.
+			return lifecycle.NotFound("object that the input refers to", "input")
+		}
 		return err
 	}
 	known, found := conflicts[conflict.Constraint]

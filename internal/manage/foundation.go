@@ -50,6 +50,7 @@ func (s *Service) CreateTenant(ctx context.Context, call Call, in CreateTenant) 
 		}
 		there := *w
 		there.tenant = f.tenant
+		there.operate(f.event())
 		there.record(f.event())
 		return &CreateTenantResult{Tenant: f.tenant, Administrator: f.administrator, SignInKey: f.secret}, nil
 	})

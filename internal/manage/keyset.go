@@ -62,7 +62,14 @@ func (s *Service) CreateKeySet(ctx context.Context, call Call, in CreateKeySet) 
 			return nil, err
 		}
 		if in.IsDefault {
-			if err := w.unsetDefault(ctx, app); err != nil {
+			present, _, err := w.lockDefaultAnd(ctx, app, "")
+			if err != nil {
+				return nil, err
+			}
+			if err := w.unsetDefault(ctx, *present); err != nil {
+				return nil, err
+			}
+			if err := w.saveApplication(ctx, &app); err != nil {
 				return nil, err
 			}
 		}
@@ -287,7 +294,7 @@ func (s *Service) ReactivateKeySet(ctx context.Context, call Call, id lifecycle.
 }
 
 func reactivate(ctx context.Context, w *work, state lifecycle.KeySetState) (*lifecycle.KeySet, error) {
-	app, err := getOne[lifecycle.Application](ctx, w.store, w.tenant.ID, state.KeySet.ApplicationID, "application")
+	app, err := w.application(ctx, state.KeySet.ApplicationID)
 	if err != nil {
 		return nil, err
 	}
@@ -299,6 +306,14 @@ func reactivate(ctx context.Context, w *work, state lifecycle.KeySetState) (*lif
 		return nil, err
 	}
 	return w.save(ctx, state, t)
+}
+
+// application loads an application once per transaction.
+func (w *work) application(ctx context.Context, id lifecycle.ApplicationID) (lifecycle.Application, error) {
+	if app, known := w.applications[id]; known {
+		return app, nil
+	}
+	return getOne[lifecycle.Application](ctx, w.store, w.tenant.ID, id, "application")
 }
 
 // RegenerateKeySetResult is what RegenerateKeySet ends with.

@@ -226,13 +226,16 @@ func TestLastAdministratorIsKept(t *testing.T) {
 	email := "gone@example.com"
 	gone := must(h.CreateUser(ctx, root, manage.CreateUser{DisplayName: "gone", Email: &email, RoleIDs: []lifecycle.RoleID{admin}}))(t)
 	must(h.DeactivateUser(ctx, root, gone.ID, nil))(t)
+	// Another may, and has nothing to sign in with.
+	other := "keyless@example.com"
+	must(h.CreateUser(ctx, root, manage.CreateUser{DisplayName: "keyless", Email: &other, RoleIDs: []lifecycle.RoleID{admin}}))(t)
 
 	blocked := lifecycle.CodeBlockedByDependency
 	wantRefusal(t, "deactivate", of(h.DeactivateUser(ctx, root, me, nil)), blocked, "input.id")
 	wantRefusal(t, "delete", h.DeleteUser(ctx, root, me, nil), blocked, "input.id")
 	wantRefusal(t, "unassign", of(h.UnassignRole(ctx, root, me, admin)), blocked, "input.userId")
 	wantRefusal(t, "revoke sign-in keys", of(h.RevokeSignInKeys(ctx, root, me)), blocked, "input.userId")
-	if got := h.sequence(root.By.TenantID) - before; got != 2 {
+	if got := h.sequence(root.By.TenantID) - before; got != 3 {
 		t.Errorf("%d events, want those of the other user only", got)
 	}
 
@@ -443,7 +446,11 @@ func TestCreatedTenantCanBeUsedAtOnce(t *testing.T) {
 	if !strings.HasPrefix(app.Credentials.Secret.Reveal(), "kw_") {
 		t.Error("the default key set has no key")
 	}
-	if events := h.log(made.Tenant.ID, 0); events[0].Type != lifecycle.EventTenantCreated || events[0].Actor.ID != string(h.root.By.UserID) {
-		t.Errorf("the log begins with %+v", events[0])
+	if events := h.log(made.Tenant.ID, 0); events[0].Type != lifecycle.EventTenantCreated || events[0].Actor.Kind != lifecycle.ActorSystem {
+		t.Errorf("the log begins with %+v, want nothing of people outside the tenant (P6)", events[0])
+	}
+	own := h.log(h.root.By.TenantID, 0)
+	if last := own[len(own)-1]; last.Type != lifecycle.EventTenantCreated || last.SubjectID != string(made.Tenant.ID) || last.Actor.ID != string(h.root.By.UserID) {
+		t.Errorf("the operator's own log ends with %+v", last)
 	}
 }

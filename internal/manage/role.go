@@ -243,7 +243,7 @@ func keepingAdministrators[T any](ctx context.Context, w *work, path []string, c
 func (w *work) held(ctx context.Context) (map[lifecycle.Permission]bool, error) {
 	held := make(map[lifecycle.Permission]bool, len(indispensable))
 	for _, p := range indispensable {
-		holders, err := w.HoldersOf(ctx, w.tenant.ID, p, "", "")
+		holders, err := w.HoldersOf(ctx, w.tenant.ID, p, w.moment.Now)
 		if err != nil {
 			return nil, fmt.Errorf("find holders of %s: %w", p, err)
 		}

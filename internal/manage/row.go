@@ -89,7 +89,7 @@ func (w *work) deleteUnused(ctx context.Context, row any, id, noun string) error
 		return lifecycle.Blocked(fmt.Sprintf("the %s is in use: change or delete first what refers to it", noun), blockers...)
 	}
 	err = w.Delete(ctx, w.tenant.ID, row, []string{id})
-	if errors.Is(err, ErrNotFound) { // something began to refer to it just now
+	if errors.Is(err, ErrReferred) { // something began to refer to it just now
 		return lifecycle.Blocked(fmt.Sprintf("the %s is in use: change or delete first what refers to it", noun))
 	}
 	if err != nil {

@@ -65,6 +65,8 @@ type work struct {
 	call   Call
 	tenant lifecycle.Tenant
 	moment lifecycle.Moment
+	// applications are those that a bulk operation has loaded for all of its items.
+	applications map[lifecycle.ApplicationID]lifecycle.Application
 }
 
 // change runs a use case in one transaction of the caller's tenant. fn may run more than once.
@@ -78,14 +80,15 @@ func changeIn[T any](ctx context.Context, s *Service, call Call, tenant lifecycl
 	if err := lifecycle.CheckText(call.Comment, lifecycle.MaxCommentLength, "input", "comment"); err != nil {
 		return none, err
 	}
-	tenants, err := get[lifecycle.Tenant](ctx, s.store, tenant, tenant)
-	if err != nil {
-		return none, err
-	}
-	if len(tenants) == 0 {
-		return none, lifecycle.NotFound("tenant", "input", "id")
-	}
 	position, err := s.store.Write(ctx, func(ctx context.Context, tx Tx) error {
+		// Inside, because the turn to write may have to be waited for: a suspension counts from its commit on.
+		tenants, err := get[lifecycle.Tenant](ctx, s.store, tenant, tenant)
+		if err != nil {
+			return err
+		}
+		if len(tenants) == 0 {
+			return lifecycle.NotFound("tenant", "input", "id")
+		}
 		w := &work{Tx: tx, Service: s, call: call, tenant: tenants[0]}
 		w.moment = lifecycle.Moment{Now: s.ids.Now(), Zone: w.tenant.Zone(), NewID: s.ids.New}
 		result, err = once(ctx, w, fn)

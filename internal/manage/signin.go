@@ -7,6 +7,7 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/keywright/keywright/internal/access"
 	"github.com/keywright/keywright/internal/lifecycle"
@@ -21,12 +22,16 @@ var ErrUnauthenticated = errors.New("the bearer credential is not accepted")
 // with one read it stays below the second within which removed authority must end.
 const principalTTL = 500 * time.Millisecond
 
+// signInTimeout is how long a caller who shares the read of another waits for it.
+const signInTimeout = 5 * time.Second
+
 // Authenticator turns bearer credentials into callers.
 type Authenticator struct {
 	store   Store
 	keyring *secret.Keyring
 	now     func() time.Time
 	recent  *lru.Cache[[32]byte, recentPrincipal]
+	flight  singleflight.Group
 }
 
 type recentPrincipal struct {
@@ -50,13 +55,41 @@ func (a *Authenticator) Authenticate(ctx context.Context, bearer string) (access
 	if err != nil {
 		return access.Principal{}, ErrUnauthenticated
 	}
+	digests := a.keyring.Digests(credential)
+	p, isKnown := a.remembered(digests)
+	if !isKnown {
+		// A thousand streams of one credential ask in the same moment: one of them reads. Nobody's cancellation fails the rest.
+		shared, err, _ := a.flight.Do(string(digests[0].Digest[:]), func() (any, error) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signInTimeout)
+			defer cancel()
+			return a.read(ctx, digests)
+		})
+		if err != nil {
+			return access.Principal{}, err
+		}
+		p = shared.(access.Principal)
+	}
+	return p, stillValid(p, a.now())
+}
+
+// remembered returns the caller if that was read a moment ago.
+func (a *Authenticator) remembered(digests []secret.VersionedDigest) (access.Principal, bool) {
 	now := a.now()
-	for _, d := range a.keyring.Digests(credential) {
+	for _, d := range digests {
 		if known, ok := a.recent.Get(d.Digest); ok && now.Sub(known.readAt) < principalTTL && !now.Before(known.readAt) {
-			return known.principal, stillValid(known.principal, now)
+			return known.principal, true
 		}
 	}
-	for _, d := range a.keyring.Digests(credential) {
+	return access.Principal{}, false
+}
+
+// read asks the database, unless somebody has just done so.
+func (a *Authenticator) read(ctx context.Context, digests []secret.VersionedDigest) (access.Principal, error) {
+	if p, isKnown := a.remembered(digests); isKnown {
+		return p, nil
+	}
+	now := a.now()
+	for _, d := range digests {
 		signIn, err := a.store.SignIn(ctx, d.Digest[:])
 		if errors.Is(err, ErrNotFound) {
 			continue
@@ -69,7 +102,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, bearer string) (access
 		}
 		p := principalOf(signIn)
 		a.recent.Add(d.Digest, recentPrincipal{principal: p, readAt: now})
-		return p, stillValid(p, now)
+		return p, nil
 	}
 	return access.Principal{}, ErrUnauthenticated
 }

@@ -114,32 +114,23 @@ type RevokeSignInKeysResult struct {
 	RevokedCount int
 }
 
-// RevokeSignInKeys ends every sign-in key of a user. Those of the last user who could issue new
-// ones stay: nobody could ever sign in to help.
+// RevokeSignInKeys ends every sign-in key of a user. Those of the last user who could give
+// somebody a new one stay: nobody could ever sign in to help.
 func (s *Service) RevokeSignInKeys(ctx context.Context, call Call, id lifecycle.UserID) (*RevokeSignInKeysResult, error) {
 	return changeActive(ctx, s, call, func(ctx context.Context, w *work) (*RevokeSignInKeysResult, error) {
-		if err := w.lockTenant(ctx, nil); err != nil {
-			return nil, err
-		}
-		user, err := lock[lifecycle.User](ctx, w, id, "user", "input", "userId")
-		if err != nil {
-			return nil, err
-		}
-		n, err := w.Tx.RevokeSignInKeys(ctx, w.tenant.ID, id, w.moment.Now)
-		if err != nil {
-			return nil, fmt.Errorf("revoke sign-in keys: %w", err)
-		}
-		if n == 0 {
-			return &RevokeSignInKeysResult{User: user}, nil
-		}
-		others, err := w.HoldersOf(ctx, w.tenant.ID, lifecycle.PermissionIdentityWrite, id, "")
-		if err != nil {
-			return nil, fmt.Errorf("find administrators: %w", err)
-		}
-		if len(others) == 0 {
-			return nil, w.lastHolder(lifecycle.PermissionIdentityWrite, []string{"input", "userId"})
-		}
-		w.happened(lifecycle.EventSignInKeysRevoked, string(id), fmt.Sprintf("All sign-in keys of user %q were revoked", user.DisplayName), nil)
-		return &RevokeSignInKeysResult{User: user, RevokedCount: n}, nil
+		return keepingAdministrators(ctx, w, []string{"input", "userId"}, func() (*RevokeSignInKeysResult, error) {
+			user, err := lock[lifecycle.User](ctx, w, id, "user", "input", "userId")
+			if err != nil {
+				return nil, err
+			}
+			n, err := w.Tx.RevokeSignInKeys(ctx, w.tenant.ID, id, w.moment.Now)
+			if err != nil {
+				return nil, fmt.Errorf("revoke sign-in keys: %w", err)
+			}
+			if n > 0 {
+				w.happened(lifecycle.EventSignInKeysRevoked, string(id), fmt.Sprintf("All sign-in keys of user %q were revoked", user.DisplayName), nil)
+			}
+			return &RevokeSignInKeysResult{User: user, RevokedCount: n}, nil
+		})
 	})
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/keywright/keywright/internal/query"
 )
 
+// ErrReferred says that a row cannot be deleted because others refer to it.
+var ErrReferred = errors.New("other rows refer to it")
+
 // ErrNotFound says that no such row exists in the tenant. Rows of other tenants do not exist.
 var ErrNotFound = errors.New("not found")
 
@@ -168,9 +171,9 @@ type Tx interface {
 	AddGroupMembers(ctx context.Context, tenant lifecycle.TenantID, group lifecycle.GroupID, users []lifecycle.UserID) error                     // already a member: no error
 	RemoveGroupMembers(ctx context.Context, tenant lifecycle.TenantID, group lifecycle.GroupID, users []lifecycle.UserID) error                  // not a member: no error
 	AssignmentOf(ctx context.Context, tenant lifecycle.TenantID, user lifecycle.UserID, role lifecycle.RoleID) (lifecycle.RoleAssignment, error) // ErrNotFound
-	// HoldersOf lists users, other than the one left out, who are ACTIVE and hold the permission
-	// by a role other than the one left out. It locks nothing.
-	HoldersOf(ctx context.Context, tenant lifecycle.TenantID, p lifecycle.Permission, exceptUser lifecycle.UserID, exceptRole lifecycle.RoleID) ([]lifecycle.UserID, error)
+	// HoldersOf lists users who are ACTIVE, hold the permission by one of their roles, and can sign
+	// in at now: one of their sign-in keys is neither revoked nor expired. It locks nothing.
+	HoldersOf(ctx context.Context, tenant lifecycle.TenantID, p lifecycle.Permission, now time.Time) ([]lifecycle.UserID, error)
 	RevokeSignInKeys(ctx context.Context, tenant lifecycle.TenantID, user lifecycle.UserID, now time.Time) (int, error)
 
 	// DependentsOf lists at most limit ids of objects that stand in the way of deleting the row

@@ -46,12 +46,15 @@ func (r *SubscribeToAPIResult) secretTexts() []*secret.Text {
 // application makes parallel subscribers agree on one key set.
 func (s *Service) SubscribeToAPI(ctx context.Context, call Call, in SubscribeToAPI) (*SubscribeToAPIResult, error) {
 	return change(ctx, s, call, func(ctx context.Context, w *work) (*SubscribeToAPIResult, error) {
+		requirements, err := w.subscribable(ctx, in)
+		if err != nil {
+			return nil, err
+		}
 		app, err := w.lockActiveApplication(ctx, in.ApplicationID)
 		if err != nil {
 			return nil, err
 		}
-		requirements, err := w.subscribable(ctx, in)
-		if err != nil {
+		if err := w.notSubscribed(ctx, in); err != nil {
 			return nil, err
 		}
 		sub := lifecycle.APISubscription{
@@ -76,9 +79,12 @@ func (s *Service) SubscribeToAPI(ctx context.Context, call Call, in SubscribeToA
 }
 
 // subscribable checks that the API takes this subscription, and returns its requirements in
-// the order of their types.
+// the order of their types. The API stays as it is until the subscription is there.
 func (w *work) subscribable(ctx context.Context, in SubscribeToAPI) ([]lifecycle.AuthenticationRequirement, error) {
-	api, err := getOne[lifecycle.API](ctx, w.store, w.tenant.ID, in.APIID, "API", "input", "apiId")
+	if err := w.active(); err != nil {
+		return nil, err
+	}
+	api, err := lock[lifecycle.API](ctx, w, in.APIID, "API", "input", "apiId")
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +122,7 @@ func (w *work) subscribable(ctx context.Context, in SubscribeToAPI) ([]lifecycle
 			return nil, err
 		}
 	}
-	return requirements, w.notSubscribed(ctx, in)
+	return requirements, nil
 }
 
 func (w *work) notSubscribed(ctx context.Context, in SubscribeToAPI) error {
@@ -173,13 +179,23 @@ func (w *work) reuse(ctx context.Context, app lifecycle.Application, sub lifecyc
 	candidates, err := w.ReusableKeySets(ctx, lifecycle.KeySet{
 		TenantID: w.tenant.ID, ApplicationID: app.ID, EnvironmentID: sub.EnvironmentID, AuthenticationType: t, PolicyID: policy.ID,
 	}, w.moment.Now)
-	if err != nil || len(candidates) == 0 {
-		return KeySetAssignment{}, err
+	if err != nil {
+		return KeySetAssignment{}, fmt.Errorf("find reusable key sets: %w", err)
 	}
-	e := candidates[0].Event(lifecycle.EventKeySetReused)
-	e.Changes = lifecycle.Changed(nil, "apiSubscription", "", string(sub.ID))
-	w.record(e)
-	return KeySetAssignment{KeySet: candidates[0], IsReused: true}, nil
+	for _, candidate := range candidates {
+		locked, err := w.LockedKeySets(ctx, w.tenant.ID, []lifecycle.KeySetID{candidate.ID})
+		if err != nil {
+			return KeySetAssignment{}, err
+		}
+		if len(locked) == 0 || !locked[0].KeySet.IsReusable(w.moment.Now) {
+			continue // revoked or deleted while the lock was waited for
+		}
+		e := candidate.Event(lifecycle.EventKeySetReused)
+		e.Changes = lifecycle.Changed(nil, "apiSubscription", "", string(sub.ID))
+		w.record(e)
+		return KeySetAssignment{KeySet: locked[0].KeySet, IsReused: true}, nil
+	}
+	return KeySetAssignment{}, nil
 }
 
 // CancelAPISubscription ends a subscription. Its key sets stay, and may not call the API any

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/keywright/keywright/internal/access"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/secret"
 )
@@ -178,8 +179,25 @@ func (s *Service) moveTenant(ctx context.Context, call Call, id lifecycle.Tenant
 		if err != nil || !changed {
 			return &w.tenant, err
 		}
-		return w.saveTenant(ctx, event, lifecycle.PastOf(move), lifecycle.Changed(nil, "status", string(before), string(w.tenant.Status)))
+		changes := lifecycle.Changed(nil, "status", string(before), string(w.tenant.Status))
+		w.operate(lifecycle.Event{
+			Type: event, SubjectID: string(id), Summary: fmt.Sprintf("Tenant %q %s", w.tenant.Name, lifecycle.PastOf(move)), Changes: changes,
+		})
+		return w.saveTenant(ctx, event, lifecycle.PastOf(move), changes)
 	})
+}
+
+// operate makes the rest of the transaction the server's own act in a tenant that is not the
+// caller's: its log tells nothing of people outside it (P6). Who it was stands in the log of the
+// caller's tenant, by this event.
+func (w *work) operate(e lifecycle.Event) {
+	if w.tenant.ID == w.call.By.TenantID {
+		return
+	}
+	here := *w
+	here.tenant.ID = w.call.By.TenantID
+	here.record(e)
+	w.call.By, w.call.IPAddress, w.call.Comment = access.System(w.tenant.ID, "operator"), "", ""
 }
 
 // lockTenant locks the tenant of the transaction and reads it anew.

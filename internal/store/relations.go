@@ -343,7 +343,7 @@ func (t *tx) AssignmentOf(ctx context.Context, tenant lifecycle.TenantID, user l
 }
 
 // HoldersOf implements [manage.Tx].
-func (t *tx) HoldersOf(ctx context.Context, tenant lifecycle.TenantID, p lifecycle.Permission, exceptUser lifecycle.UserID, exceptRole lifecycle.RoleID) ([]lifecycle.UserID, error) {
+func (t *tx) HoldersOf(ctx context.Context, tenant lifecycle.TenantID, p lifecycle.Permission, now time.Time) ([]lifecycle.UserID, error) {
 	holds, permission := "EXISTS (SELECT 1 FROM json_each(r.permissions) WHERE value = ?)", string(p)
 	if t.store.dialect == postgres {
 		one, err := json.Marshal([]lifecycle.Permission{p})
@@ -356,8 +356,9 @@ func (t *tx) HoldersOf(ctx context.Context, tenant lifecycle.TenantID, p lifecyc
 	err := t.NewRaw(`SELECT DISTINCT u.id FROM users u
 		JOIN role_assignments a ON a.user_id = u.id AND a.tenant_id = u.tenant_id
 		JOIN roles r ON r.id = a.role_id AND r.tenant_id = u.tenant_id
-		WHERE u.tenant_id = ? AND u.status = ? AND u.id <> ? AND r.id <> ? AND `+holds+` ORDER BY u.id`,
-		tenant, lifecycle.UserActive, exceptUser, exceptRole, permission).Scan(ctx, &users)
+		JOIN sign_in_keys k ON k.user_id = u.id AND k.tenant_id = u.tenant_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)
+		WHERE u.tenant_id = ? AND u.status = ? AND `+holds+` ORDER BY u.id`,
+		now, tenant, lifecycle.UserActive, permission).Scan(ctx, &users)
 	if err != nil {
 		return nil, fmt.Errorf("list holders of a permission: %w", t.store.explain(ctx, err))
 	}

@@ -201,7 +201,7 @@ func (t *tx) Delete(ctx context.Context, tenant lifecycle.TenantID, row any, ids
 	for _, q := range append(before, t.NewDelete().Model(row).Where("tenant_id = ?", tenant).Where("id IN (?)", bun.List(ids))) {
 		if _, err := q.Exec(ctx); err != nil {
 			if isForeignKey(err) {
-				return fmt.Errorf("delete %T: other rows refer to it: %w", row, plain(err))
+				return fmt.Errorf("delete %T: %w (%w)", row, manage.ErrReferred, plain(err))
 			}
 			return fmt.Errorf("delete %T: %w", row, t.store.explain(ctx, err))
 		}

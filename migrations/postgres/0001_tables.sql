@@ -282,7 +282,7 @@ CREATE TABLE key_sets (
     FOREIGN KEY (tenant_id, policy_id) REFERENCES policies (tenant_id, id)
 );
 CREATE UNIQUE INDEX key_sets_tenant_id ON key_sets (tenant_id, id);
-CREATE UNIQUE INDEX key_sets_name ON key_sets (application_id, name);
+CREATE UNIQUE INDEX key_sets_name ON key_sets (application_id, lower(name));
 CREATE UNIQUE INDEX key_sets_default ON key_sets (application_id) WHERE is_default;
 CREATE INDEX key_sets_environment ON key_sets (environment_id);
 CREATE INDEX key_sets_policy ON key_sets (policy_id);

@@ -291,7 +291,7 @@ CREATE TABLE key_sets (
 );
 CREATE UNIQUE INDEX key_sets_pkey ON key_sets (id);
 CREATE UNIQUE INDEX key_sets_tenant_id ON key_sets (tenant_id, id);
-CREATE UNIQUE INDEX key_sets_name ON key_sets (application_id, name);
+CREATE UNIQUE INDEX key_sets_name ON key_sets (application_id, lower(name));
 CREATE UNIQUE INDEX key_sets_default ON key_sets (application_id) WHERE is_default;
 CREATE INDEX key_sets_environment ON key_sets (environment_id);
 CREATE INDEX key_sets_policy ON key_sets (policy_id);

@@ -6231,7 +6231,8 @@ type Subscription {
 """
 Makes a mutation safe to retry. Within the retention window a repeated key with equal
 arguments returns the first result and changes nothing; with other arguments it fails with
-` + "`" + `IDEMPOTENCY_KEY_REUSED` + "`" + `.
+` + "`" + `IDEMPOTENCY_KEY_REUSED` + "`" + `. Only a result that changed something is kept: a call that was refused is
+decided anew. ` + "`" + `retrieveCredentials` + "`" + ` is always decided anew.
 """
 directive @idempotent(
   """

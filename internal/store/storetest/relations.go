@@ -182,20 +182,24 @@ func testSignIn(t *testing.T, db Database) {
 }
 
 func testHolders(t *testing.T, db Database) {
-	w, other := settle(t, db), settle(t, db)
-	asks := func(user lifecycle.UserID, role lifecycle.RoleID, p lifecycle.Permission, want ...lifecycle.UserID) {
+	w := settle(t, db)
+	settle(t, db) // another tenant, whose user holds the same
+	asks := func(now time.Time, p lifecycle.Permission, want ...lifecycle.UserID) {
 		t.Helper()
 		within(t, db, func(ctx context.Context, tx manage.Tx) {
 			t.Helper()
-			same(t, "HoldersOf", want)(tx.HoldersOf(ctx, w.tenant.ID, p, user, role))
+			same(t, "HoldersOf", want)(tx.HoldersOf(ctx, w.tenant.ID, p, now))
 		})
 	}
-	asks("", "", lifecycle.PermissionTenantWrite, w.user.ID)
-	asks(other.user.ID, other.role.ID, lifecycle.PermissionTenantWrite, w.user.ID)
-	asks("", "", lifecycle.PermissionTenantOperate)
-	asks(w.user.ID, "", lifecycle.PermissionTenantWrite)
-	asks("", w.role.ID, lifecycle.PermissionTenantWrite)
+	asks(start, lifecycle.PermissionTenantWrite) // the user's only sign-in key is revoked
+	until := start.Add(time.Hour)
+	usable := w.signIn
+	usable.ID, usable.Digest, usable.RevokedAt, usable.ExpiresAt = id[lifecycle.SignInKeyID](lifecycle.KindSignInKey), digest(), nil, &until
+	insert(t, db, &usable)
+	asks(start, lifecycle.PermissionTenantWrite, w.user.ID)
+	asks(start, lifecycle.PermissionTenantOperate)
+	asks(until, lifecycle.PermissionTenantWrite) // it has expired
 	w.user.Status, w.user.Version = lifecycle.UserDeactivated, 2
 	write(t, db, func(ctx context.Context, tx manage.Tx) error { return tx.Update(ctx, &w.user) })
-	asks("", "", lifecycle.PermissionTenantWrite)
+	asks(start, lifecycle.PermissionTenantWrite)
 }
