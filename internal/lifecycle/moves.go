@@ -205,7 +205,8 @@ func (s KeySetState) move(move Move, m Moment, event EventType, kind MilestoneKi
 
 // Regenerate replaces the latest key by fresh on somebody's demand (S0-51 … S0-59). The
 // previous key is revoked at once unless an overlap is asked for, which the policy's own bounds
-// (D8). The new key is suspended if the previous one was (S0-56).
+// (D8). The new key is suspended if the previous one was (S0-56). Keys of earlier overlaps keep
+// theirs: only LATEST is replaced (S0-57); RevokeKey ends one of them.
 func (s KeySetState) Regenerate(policy Policy, fresh Key, overlap *Duration, m Moment) (Transition, error) {
 	status := s.KeySet.StatusAt(m.Now)
 	if _, legal := step(KeySetMoves(), status, MoveRegenerate); !legal {
