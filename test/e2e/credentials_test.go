@@ -28,6 +28,12 @@ func TestS0_29_S0_43_D13_D20_S4_24_CredentialsAreRetrievedWhereThePolicyEncrypts
 				t.Errorf("S0-29: %s: %v", id, got)
 			}
 		}
+		// An idempotency key means nothing here: each time is checked and logged.
+		for range 2 {
+			if got := retried(t, s.Client, "same", "retrieveCredentials", credentials, vars{"id": set}); got.Get("credentials", "apiKey") != key {
+				t.Errorf("a retry: %v", got)
+			}
+		}
 		s.move(t, "suspendKeySet", set)
 		if got := retrieve(set); got.Get("credentials", "apiKey") != key {
 			t.Errorf("S0-43: %v", got)
@@ -46,7 +52,7 @@ func TestS0_29_S0_43_D13_D20_S4_24_CredentialsAreRetrievedWhereThePolicyEncrypts
 		if got := retrieve(set); got.Get("credentials") != nil || got.Get("userErrors", 0, "code") != "INVALID_STATUS_TRANSITION" {
 			t.Errorf("a revoked key set's credentials were retrieved: %v", got)
 		}
-		if got := s.eventTypes(t, set); strings.Count(got, "CREDENTIALS_RETRIEVED") != 4 {
+		if got := s.eventTypes(t, set); strings.Count(got, "CREDENTIALS_RETRIEVED") != 6 {
 			t.Errorf("R-36: the log says %s", got)
 		}
 		_, reader := s.world.User(t, "Auditor")

@@ -112,7 +112,6 @@ func TestR22_SecretsAreRepeatedForAQuarterOfAnHourAndResultsForTheRetention(t *t
 			{"createApplication", "application { id } " + credentials, "application id", "credentials apiKey", vars{"name": "Kiosk", "organizationId": s.org}},
 			{"createKeySet", "keySet { id } " + credentials, "keySet id", "credentials apiKey", vars{"applicationId": app.ID, "environmentId": s.env, "policyTemplateId": s.template, "authenticationType": "API_KEY"}},
 			{"regenerateKeySet", "keySet { id } previousKey { id } " + credentials, "previousKey id", "credentials apiKey", vars{"id": set}},
-			{"retrieveCredentials", "key { id } " + credentials, "", "credentials apiKey", vars{"id": set}},
 			{"subscribeToApi", "apiSubscription { id } keySetAssignments { isReused " + credentials + " }", "apiSubscription id", "keySetAssignments 0 credentials apiKey", vars{"applicationId": app.ID, "apiId": s.world.API(t, s.org, []string{s.env}, map[string]string{"API_KEY": s.world.PolicyTemplate(t, "API_KEY", nil)}), "environmentId": s.env}},
 			{"issueSignInKey", "user { id } signInKey", "", "signInKey", vars{"userId": user}},
 			{"createTenant", "tenant { id } signInKey", "tenant id", "signInKey", vars{"name": "Third", "slug": "third", "administratorEmail": "boss@example.com"}},
