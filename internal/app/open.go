@@ -24,9 +24,20 @@ type opened struct {
 	keyring *secret.Keyring
 }
 
-// open opens the database and the server secret, and proves that they belong together. migrate
-// says whether a database that an earlier version wrote may be changed.
-func open(ctx context.Context, c Config, migrate bool) (*opened, error) {
+// purpose is what a database is opened for, and with it what may be changed before it is used.
+type purpose int
+
+const (
+	// toServe writes an empty database, and brings an embedded one up to date.
+	toServe purpose = iota
+	// toMigrate brings any database up to date.
+	toMigrate
+	// toRead changes nothing: neither the database nor the secret file.
+	toRead
+)
+
+// open opens the database and the server secret, and proves that they belong together.
+func open(ctx context.Context, c Config, why purpose) (*opened, error) {
 	late := &chain{}
 	db, err := store.Open(ctx, store.Config{
 		URL: c.databaseURL(), Chain: late, Now: func() time.Time { return lifecycle.Instant(c.now()()) }, Trace: c.Trace,
@@ -34,10 +45,7 @@ func open(ctx context.Context, c Config, migrate bool) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return nil, errors.Join(fmt.Errorf("data folder: %w", err), db.Close())
-	}
-	keyring, err := prepare(ctx, c, db, migrate || c.isEmbedded())
+	keyring, err := prepare(ctx, c, db, why)
 	if err != nil {
 		_ = db.Close() // the first error says what is wrong
 		return nil, err
@@ -46,20 +54,55 @@ func open(ctx context.Context, c Config, migrate bool) (*opened, error) {
 	return &opened{store: db, keyring: keyring}, nil
 }
 
-func prepare(ctx context.Context, c Config, db *store.Store, migrate bool) (*secret.Keyring, error) {
-	if !migrate {
+func prepare(ctx context.Context, c Config, db *store.Store, why purpose) (*secret.Keyring, error) {
+	if why == toRead {
+		return prepareToRead(ctx, c, db)
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if why == toServe && !c.isEmbedded() {
 		applied, pending, err := db.Pending(ctx)
 		if err != nil {
 			return nil, err
 		}
 		if applied > 0 && pending > 0 {
-			return nil, errors.New("the database was written by an earlier version of Keywright: run `keywright migrate` first")
+			return nil, errNeedsMigration
 		}
 	}
 	if err := db.Migrate(ctx); err != nil {
 		return nil, err
 	}
 	return matchSecret(ctx, c, db)
+}
+
+var errNeedsMigration = errors.New("the database was written by an earlier version of Keywright: run `keywright migrate` first")
+
+// prepareToRead looks only: a tool that is to prove something must leave it as it is.
+func prepareToRead(ctx context.Context, c Config, db *store.Store) (*secret.Keyring, error) {
+	if c.isEmbedded() {
+		if _, err := os.Stat(c.databaseFile()); err != nil {
+			return nil, fmt.Errorf("there is no database: %w", err)
+		}
+	}
+	applied, pending, err := db.Pending(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case applied == 0:
+		return nil, errors.New("the database is empty: there is nothing to read")
+	case pending > 0:
+		return nil, errNeedsMigration
+	}
+	known, err := db.ServerSecrets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keyring, err := secret.LoadKeyring(c.secretFile())
+	if err != nil {
+		return nil, err
+	}
+	return keyring, belongs(known, keyring, c.secretFile())
 }
 
 // matchSecret loads the server secret, or creates it for a database that was written with none.

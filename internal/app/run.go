@@ -50,7 +50,7 @@ func Migrate(ctx context.Context, c Config, out io.Writer) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	o, err := open(ctx, c, true)
+	o, err := open(ctx, c, toMigrate)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func VerifyAudit(ctx context.Context, c Config, out io.Writer) error {
 	if _, err := os.Stat(c.databaseFile()); c.isEmbedded() && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no database in %s: nothing to verify", c.Data)
 	}
-	o, err := open(ctx, c, false)
+	o, err := open(ctx, c, toRead)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func Seed(ctx context.Context, c Config, path string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o, err := open(ctx, c, false)
+	o, err := open(ctx, c, toServe)
 	if err != nil {
 		return err
 	}

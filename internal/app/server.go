@@ -84,7 +84,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	if s.shared, err = openShared(s.config, s.logger); err != nil {
 		return err
 	}
-	if s.opened, err = open(ctx, s.config, false); err != nil {
+	if s.opened, err = open(ctx, s.config, toServe); err != nil {
 		return err
 	}
 	now, started := s.config.now(), machineTime()

@@ -7897,7 +7897,8 @@ input RegenerateKeySetInput {
   """ID of the key set."""
   id: ID!
   """
-  How long the previous key stays accepted, at most the policy's overlap. Null: it is revoked at once.
+  How long the previous key stays accepted, at most the policy's overlap. Null: it is revoked at
+  once. Keys that an earlier overlap still lets pass are not touched; ` + "`" + `revokeKey` + "`" + ` ends them.
   """
   overlap: Duration
 }

@@ -902,7 +902,8 @@ type RegenerateKeySetInput struct {
 	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
 	// ID of the key set.
 	ID string `json:"id"`
-	// How long the previous key stays accepted, at most the policy's overlap. Null: it is revoked at once.
+	// How long the previous key stays accepted, at most the policy's overlap. Null: it is revoked at
+	// once. Keys that an earlier overlap still lets pass are not touched; `revokeKey` ends them.
 	Overlap graphql.Omittable[*lifecycle.Duration] `json:"overlap,omitempty"`
 }
 
