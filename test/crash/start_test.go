@@ -1,6 +1,8 @@
 package crash
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -92,14 +94,24 @@ func TestShutdown_TellsStreamsWhyAndForgetsNoUse(t *testing.T) {
 				if got := p.Verdict(t, vars{"credential": app.Credential}); got != "VALID" {
 					t.Fatalf("the key is %s", got)
 				}
+				// Both read while the server ends, as clients do: it waits for their farewell.
+				overSSE, overSocket := make(chan string, 1), make(chan string, 1)
+				go func() { m, err := stream.next(); overSSE <- fmt.Sprint(m.Kind, " ", m.Reason, " ", err) }()
+				go func() {
+					m, err := nextOf(t.Context(), socket)
+					overSocket <- fmt.Sprint(m.Kind, " ", m.Reason, " ", err)
+					for err == nil { // until it is closed
+						_, _, err = socket.Read(t.Context())
+					}
+				}()
 				if code := p.End(t, signal); code != 0 {
 					t.Errorf("the exit code is %d: %s", code, p.Output)
 				}
-				if m, err := stream.next(); err != nil || m.Kind != "END" || m.Reason != "SHUTDOWN" {
-					t.Errorf("the event stream ended with %v, %v", m, err)
+				if got := <-overSSE; got != "END SHUTDOWN <nil>" {
+					t.Errorf("the event stream ended with %s", got)
 				}
-				if m := nextOf(t, socket); m.Kind != "END" || m.Reason != "SHUTDOWN" {
-					t.Errorf("the socket ended with %v", m)
+				if got := <-overSocket; got != "END SHUTDOWN <nil>" {
+					t.Errorf("the socket ended with %s", got)
 				}
 				again := s.start(t)
 				used := again.Do(t, `query($id: ID!) { keySet(id: $id) { lastUsedAt } }`, vars{"id": app.DefaultKeySet})
@@ -131,25 +143,24 @@ func openSocket(t *testing.T, p *apptest.Process) *websocket.Conn {
 			t.Fatal(err)
 		}
 	}
-	if m := nextOf(t, socket); m.Kind != "CHECKPOINT" {
-		t.Fatalf("the socket begins with %v", m)
+	if m, err := nextOf(t.Context(), socket); err != nil || m.Kind != "CHECKPOINT" {
+		t.Fatalf("the socket begins with %v, %v", m, err)
 	}
 	return socket
 }
 
 // nextOf reads the next message of the feed from a socket.
-func nextOf(t *testing.T, socket *websocket.Conn) message {
-	t.Helper()
+func nextOf(ctx context.Context, socket *websocket.Conn) (message, error) {
 	for {
 		var m struct {
 			Type    string
 			Payload struct{ Data struct{ Events message } }
 		}
-		if err := wsjson.Read(t.Context(), socket, &m); err != nil {
-			t.Fatalf("read from the socket: %v", err)
+		if err := wsjson.Read(ctx, socket, &m); err != nil {
+			return message{}, fmt.Errorf("read from the socket: %w", err)
 		}
 		if m.Type == "next" {
-			return m.Payload.Data.Events
+			return m.Payload.Data.Events, nil
 		}
 	}
 }
