@@ -8,7 +8,8 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// checkOneOf checks that each @oneOf input object in the variables has exactly one field, and that it is not null.
+// checkOneOf checks that each @oneOf input object in the variables has exactly one field, and that it is not null. On the
+// way it refuses texts where numbers and truth values must stand.
 func (e *Extension) checkOneOf(operation *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
 	for _, definition := range operation.VariableDefinitions {
 		value, given := variables[definition.Variable]
@@ -40,9 +41,14 @@ func (e *Extension) checkValue(typ *ast.Type, value reflect.Value, path ast.Path
 		return e.checkValue(typ.Elem, value, path)
 	case value.Kind() == reflect.Map:
 		return e.checkObject(e.schema.Types[typ.NamedType], value, path)
+	case value.IsValid() && value.Type() == reflect.TypeFor[string]() && isUnquoted(typ.NamedType):
+		return gqlerror.ErrorPathf(path, "a text cannot be used as %s", typ.NamedType)
 	}
 	return nil
 }
+
+// isUnquoted holds for types whose values are no texts in JSON. The validator takes "1" for 1.
+func isUnquoted(typ string) bool { return typ == "Int" || typ == "Float" || typ == "Boolean" }
 
 func (e *Extension) checkObject(definition *ast.Definition, object reflect.Value, path ast.Path) *gqlerror.Error {
 	// Scalars may hold objects too; those have no fields to check.

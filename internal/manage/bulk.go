@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/query"
@@ -84,13 +85,19 @@ func (w *work) selectKeySets(ctx context.Context, in Bulk) ([]lifecycle.KeySetID
 		var err error
 		path[2] = "filter"
 		if ids, err = w.MatchingKeySets(ctx, w.tenant.ID, in.Filter, Moment{Now: w.moment.Now, Zone: w.moment.Zone}, MaxBulk+1); err != nil {
-			return nil, err
+			return nil, below(err, "input", "selection")
 		}
 	}
 	if len(ids) > MaxBulk {
 		return nil, &lifecycle.Refusal{
 			Code: lifecycle.CodeQuotaExceeded, Path: path, Limit: MaxBulk, Current: len(ids),
 			Message: fmt.Sprintf("at most %d key sets can be changed in one call: select fewer", MaxBulk),
+		}
+	}
+	for i, id := range in.IDs {
+		// The operation keeps the ids of its items, and not every text can be kept.
+		if err := lifecycle.CheckText(string(id), lifecycle.MaxNameLength, at(path, strconv.Itoa(i))...); err != nil {
+			return nil, err
 		}
 	}
 	seen := map[lifecycle.KeySetID]bool{}
@@ -101,13 +108,22 @@ func (w *work) selectKeySets(ctx context.Context, in Bulk) ([]lifecycle.KeySetID
 	}), nil
 }
 
+// below puts the steps before the path of a refusal, which begins at the filter.
+func below(err error, steps ...string) error {
+	var refused *lifecycle.Refusal
+	if errors.As(err, &refused) {
+		return refused.At(at(steps, refused.Path...)...)
+	}
+	return err
+}
+
 func (w *work) runBulk(ctx context.Context, in Bulk, ids []lifecycle.KeySetID, action string, move keySetMove) (*lifecycle.BulkOperation, error) {
 	op := &lifecycle.BulkOperation{
 		ID: lifecycle.BulkOperationID(w.moment.NewID(lifecycle.KindBulkOperation)), TenantID: w.tenant.ID,
 		Requester: w.call.By.Actor(), ErrorPolicy: in.ErrorPolicy, IsDryRun: in.IsDryRun,
 		Status: lifecycle.BulkCompleted, CreatedAt: w.moment.Now, CompletedAt: &w.moment.Now,
 	}
-	states, err := w.LockedKeySets(ctx, w.tenant.ID, ids)
+	states, err := w.lockedKeySets(ctx, ids...)
 	if err != nil {
 		return nil, fmt.Errorf("lock key sets: %w", err)
 	}

@@ -249,11 +249,20 @@ func (w *work) put(ctx context.Context, row any, existed bool) error {
 
 // lockKeySet loads one key set with what its moves can touch, and locks it.
 func (w *work) lockKeySet(ctx context.Context, id lifecycle.KeySetID, expectedVersion *int) (lifecycle.KeySetState, error) {
-	states, err := w.LockedKeySets(ctx, w.tenant.ID, []lifecycle.KeySetID{id})
+	states, err := w.lockedKeySets(ctx, id)
 	if err != nil || len(states) == 0 {
 		return lifecycle.KeySetState{}, orNotFound(err, "key set", inputID)
 	}
 	return states[0], fresh(expectedVersion, states[0].KeySet.Version, id)
+}
+
+// lockedKeySets loads and locks those of the key sets that exist. What cannot be an id is the id of none.
+func (w *work) lockedKeySets(ctx context.Context, ids ...lifecycle.KeySetID) ([]lifecycle.KeySetState, error) {
+	possible := slices.DeleteFunc(slices.Clone(ids), func(id lifecycle.KeySetID) bool {
+		_, err := lifecycle.KindOf(string(id))
+		return err != nil
+	})
+	return w.LockedKeySets(ctx, w.tenant.ID, possible)
 }
 
 // moveKeySet runs one move of one key set.
