@@ -81,7 +81,7 @@ func (b *bench) must(err error) {
 func (b *bench) Helper()                  {}
 func (b *bench) Context() context.Context { return b.ctx }
 func (b *bench) Cleanup(fn func())        { b.cleanups = append(b.cleanups, fn) }
-func (b *bench) Error(args ...any) { b.errs = append(b.errs, errors.New(fmt.Sprint(args...))) }
+func (b *bench) Error(args ...any)        { b.errs = append(b.errs, errors.New(fmt.Sprint(args...))) }
 
 func (b *bench) Errorf(format string, args ...any) {
 	b.errs = append(b.errs, fmt.Errorf(format, args...))
