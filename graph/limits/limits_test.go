@@ -126,57 +126,93 @@ func TestLimits_HoldAtTheirThresholdAndRefuseBeyond(t *testing.T) {
 		code, message          string
 	}{
 		{name: "depth 15", query: nested("{ self ", "{ name }", "}", 14)},
-		{name: "depth 16", query: nested("{ self ", "{ name }", "}", 15),
-			code: limits.CodeDepth, message: "the operation nests 16 fields deep: at most 15 are allowed"},
-		{name: "depth through fragments", query: "{ ...A } fragment A on Query { self { self { self { ...B } } } } fragment B on Query " +
-			nested("{ self ", "{ ... { ... on Query { name } } }", "}", 12),
-			code: limits.CodeDepth, message: "the operation nests 16 fields deep: at most 15 are allowed"},
+		{
+			name: "depth 16", query: nested("{ self ", "{ name }", "}", 15),
+			code: limits.CodeDepth, message: "the operation nests 16 fields deep: at most 15 are allowed",
+		},
+		{
+			name: "depth through fragments", query: "{ ...A } fragment A on Query { self { self { self { ...B } } } } fragment B on Query " +
+				nested("{ self ", "{ ... { ... on Query { name } } }", "}", 12),
+			code: limits.CodeDepth, message: "the operation nests 16 fields deep: at most 15 are allowed",
+		},
 		{name: "introspection", query: introspection.Query},
 
 		{name: "50 root fields", query: "{" + aliases(50) + "}"},
-		{name: "51 root fields", query: "{" + aliases(51) + "}",
-			code: limits.CodeRootFields, message: "the operation selects 51 root fields: at most 50 are allowed"},
-		{name: "51 root fields of a mutation, in fragments", query: "mutation { ...A ... {" + aliases(26) + "} } fragment A on Mutation {" + aliases(25) + "}",
-			code: limits.CodeRootFields, message: "the operation selects 51 root fields: at most 50 are allowed"},
-		{name: "only the operation that runs counts", query: "query A { name } query B {" + aliases(51) + "}", code: "GRAPHQL_VALIDATION_FAILED",
-			message: "operation  not found"},
+		{
+			name: "51 root fields", query: "{" + aliases(51) + "}",
+			code: limits.CodeRootFields, message: "the operation selects 51 root fields: at most 50 are allowed",
+		},
+		{
+			name: "51 root fields of a mutation, in fragments", query: "mutation { ...A ... {" + aliases(26) + "} } fragment A on Mutation {" + aliases(25) + "}",
+			code: limits.CodeRootFields, message: "the operation selects 51 root fields: at most 50 are allowed",
+		},
+		{
+			name: "only the operation that runs counts", query: "query A { name } query B {" + aliases(51) + "}", code: "GRAPHQL_VALIDATION_FAILED",
+			message: "operation  not found",
+		},
 
 		{name: "200 aliases", query: "{ self {" + aliases(200) + "} }"},
-		{name: "1,000 aliases", query: "{ self {" + aliases(1000) + "} }",
-			code: limits.CodeAliases, message: "the operation uses 1000 aliases: at most 200 are allowed"},
+		{
+			name: "1,000 aliases", query: "{ self {" + aliases(1000) + "} }",
+			code: limits.CodeAliases, message: "the operation uses 1000 aliases: at most 200 are allowed",
+		},
 
 		{name: "2,000 fields", query: "{ self {" + strings.Repeat(" ...F", 40) + each(39, " a%[1]d: name") + "} }" + fortyNine},
-		{name: "2,001 fields", query: "{ self {" + strings.Repeat(" ...F", 40) + each(40, " a%[1]d: name") + "} }" + fortyNine,
-			code: limits.CodeFields, message: "the operation selects 2001 fields: at most 2000 are allowed"},
+		{
+			name: "2,001 fields", query: "{ self {" + strings.Repeat(" ...F", 40) + each(40, " a%[1]d: name") + "} }" + fortyNine,
+			code: limits.CodeFields, message: "the operation selects 2001 fields: at most 2000 are allowed",
+		},
 
 		{name: "input depth 10", query: "{ find(filter: " + nested("{not: ", `{name: "x"}`, "}", 9) + ") { name } }"},
-		{name: "input depth 11", query: "{ find(filter: " + nested("{not: ", `{name: "x"}`, "}", 10) + ") { name } }",
-			code: limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed"},
-		{name: "input depth through lists", query: "{ find(filter: " + nested("{and: [", `{name: "x"}`, "]}", 10) + ") { name } }",
-			code: limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed"},
-		{name: "lists in lists", query: "{ find(filter: {any: " + nested("[", "1", "]", 11) + "}) { name } }",
-			code: limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed"},
-		{name: "a variable 10 deep", query: "query($f: Filter) { find(filter: $f) { name } }",
-			variables: `{"f":` + nested(`{"not":`, `{"name":"x"}`, "}", 9) + "}"},
-		{name: "a variable 11 deep", query: "query($f: Filter) { find(filter: $f) { name } }",
+		{
+			name: "input depth 11", query: "{ find(filter: " + nested("{not: ", `{name: "x"}`, "}", 10) + ") { name } }",
+			code: limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed",
+		},
+		{
+			name: "input depth through lists", query: "{ find(filter: " + nested("{and: [", `{name: "x"}`, "]}", 10) + ") { name } }",
+			code: limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed",
+		},
+		{
+			name: "lists in lists", query: "{ find(filter: {any: " + nested("[", "1", "]", 11) + "}) { name } }",
+			code: limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed",
+		},
+		{
+			name: "a variable 10 deep", query: "query($f: Filter) { find(filter: $f) { name } }",
+			variables: `{"f":` + nested(`{"not":`, `{"name":"x"}`, "}", 9) + "}",
+		},
+		{
+			name: "a variable 11 deep", query: "query($f: Filter) { find(filter: $f) { name } }",
 			variables: `{"f":` + nested(`{"and":[`, `{"name":"x"}`, "]}", 10) + "}",
-			code:      limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed"},
-		{name: "a single value for a list", query: "query($f: Filter) { find(filter: $f) { name } }",
+			code:      limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed",
+		},
+		{
+			name: "a single value for a list", query: "query($f: Filter) { find(filter: $f) { name } }",
 			variables: `{"f":` + nested(`{"and":`, `{"name":"x"}`, "}", 10) + "}",
-			code:      limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed"},
-		{name: "a variable in a literal", query: "query($f: Filter) { find(filter: " + nested("{not: ", "$f", "}", 6) + ") { name } }",
+			code:      limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed",
+		},
+		{
+			name: "a variable in a literal", query: "query($f: Filter) { find(filter: " + nested("{not: ", "$f", "}", 6) + ") { name } }",
 			variables: `{"f":` + nested(`{"not":`, `{"name":"x"}`, "}", 4) + "}",
-			code:      limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed"},
-		{name: "a default value", query: "query($f: Filter = " + nested("{not: ", `{name: "x"}`, "}", 10) + ") { find(filter: $f) { name } }",
-			code: limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed"},
+			code:      limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed",
+		},
+		{
+			name: "a default value", query: "query($f: Filter = " + nested("{not: ", `{name: "x"}`, "}", 10) + ") { find(filter: $f) { name } }",
+			code: limits.CodeInputDepth, message: "an argument nests 11 input objects deep: at most 10 are allowed",
+		},
 
 		{name: "64 KiB", query: "{ name }#" + strings.Repeat("x", 64<<10-9)},
-		{name: "more than 64 KiB", query: "{ name }#" + strings.Repeat("x", 64<<10-8),
-			code: limits.CodeDocument, message: "the document is longer than 65536 bytes"},
-		{name: "one field 700 times", query: "{ self {" + strings.Repeat(" name", 700) + "} }",
-			code: limits.CodeDocument, message: "the document would take more than 100000 steps to validate: ask for less, or in several requests"},
-		{name: "a fragment in 300 operations", query: each(300, "query Q%[1]d { ...F } ") + "fragment F on Query {" + each(400, " a%[1]d: name") + "}",
-			code: limits.CodeDocument, message: "the document would take more than 100000 steps to validate: ask for less, or in several requests"},
+		{
+			name: "more than 64 KiB", query: "{ name }#" + strings.Repeat("x", 64<<10-8),
+			code: limits.CodeDocument, message: "the document is longer than 65536 bytes",
+		},
+		{
+			name: "one field 700 times", query: "{ self {" + strings.Repeat(" name", 700) + "} }",
+			code: limits.CodeDocument, message: "the document would take more than 100000 steps to validate: ask for less, or in several requests",
+		},
+		{
+			name: "a fragment in 300 operations", query: each(300, "query Q%[1]d { ...F } ") + "fragment F on Query {" + each(400, " a%[1]d: name") + "}",
+			code: limits.CodeDocument, message: "the document would take more than 100000 steps to validate: ask for less, or in several requests",
+		},
 		{name: "60 honest fragments", query: "{ self { " + each(60, "...F%[1]d ") + "} } " +
 			each(60, "fragment F%[1]d on Query { __typename name self { __typename name self { name x%[1]d: name y%[1]d: name } } } ")},
 
@@ -352,7 +388,7 @@ func BenchmarkOrdinaryOperation(b *testing.B) {
 	if err := e.Validate(&graphql.ExecutableSchemaMock{SchemaFunc: func() *ast.Schema { return schema }}); err != nil {
 		b.Fatal(err)
 	}
-	doc := gqlparser.MustLoadQuery(schema, `query($f: Filter) { find(filter: $f) { name self { name self { name } } } }`)
+	doc := gqlparser.MustLoadQueryWithRules(schema, `query($f: Filter) { find(filter: $f) { name self { name self { name } } } }`, nil)
 	opCtx := &graphql.OperationContext{Operation: doc.Operations[0], Variables: map[string]any{"f": map[string]any{"name": "x"}}}
 	for b.Loop() {
 		if err := e.MutateOperationContext(context.Background(), opCtx); err != nil {

@@ -125,7 +125,7 @@ func valueDepth(value reflect.Value, inList bool) int {
 		value = value.Elem()
 	}
 	depth := 0
-	switch value.Kind() {
+	switch value.Kind() { //nolint:exhaustive // the other kinds hold nothing
 	case reflect.Map:
 		for entries := value.MapRange(); entries.Next(); {
 			depth = max(depth, valueDepth(entries.Value(), false))

@@ -37,15 +37,23 @@ func TestHTTP_EachRequestHasItsStatus(t *testing.T) {
 	}{
 		{name: "query", body: `{"query":"{ name }"}`, headers: []string{sendJSON, askGraphQL}, status: 200, data: `{"name":"keywright"}`},
 		{name: "mutation", body: `{"query":"mutation { count }"}`, headers: []string{sendJSON}, status: 200, data: `{"count":1}`},
-		{name: "variables keep large integers", body: `{"query":"query($t: String!) { echo(text: $t) }","variables":{"t":"9007199254740993"}}`,
-			headers: []string{sendJSON}, status: 200, data: `{"echo":"9007199254740993"}`},
-		{name: "operationName picks", body: `{"query":"query A { name } query B { __typename }","operationName":"B"}`,
-			headers: []string{sendJSON}, status: 200, data: `{"__typename":"Query"}`},
-		{name: "field error keeps data", body: `{"query":"{ name fail }"}`, headers: []string{sendJSON, askGraphQL}, status: 200,
-			code: "INTERNAL", data: `{"fail":null,"name":"keywright"}`},
+		{
+			name: "variables keep large integers", body: `{"query":"query($t: String!) { echo(text: $t) }","variables":{"t":"9007199254740993"}}`,
+			headers: []string{sendJSON}, status: 200, data: `{"echo":"9007199254740993"}`,
+		},
+		{
+			name: "operationName picks", body: `{"query":"query A { name } query B { __typename }","operationName":"B"}`,
+			headers: []string{sendJSON}, status: 200, data: `{"__typename":"Query"}`,
+		},
+		{
+			name: "field error keeps data", body: `{"query":"{ name fail }"}`, headers: []string{sendJSON, askGraphQL}, status: 200,
+			code: "INTERNAL", data: `{"fail":null,"name":"keywright"}`,
+		},
 		{name: "GET", method: "GET", query: "query={name}", headers: []string{askGraphQL}, status: 200, data: `{"name":"keywright"}`},
-		{name: "GET with variables", method: "GET", query: `query=query($t:String!){echo(text:$t)}&variables={"t":"hi"}&operationName=`,
-			headers: []string{askJSON}, status: 200, data: `{"echo":"hi"}`},
+		{
+			name: "GET with variables", method: "GET", query: `query=query($t:String!){echo(text:$t)}&variables={"t":"hi"}&operationName=`,
+			headers: []string{askJSON}, status: 200, data: `{"echo":"hi"}`,
+		},
 
 		{name: "unparsable, graphql media type", body: `{"query":"{"}`, headers: []string{sendJSON, askGraphQL}, status: 400, code: "GRAPHQL_PARSE_FAILED"},
 		{name: "unparsable, json", body: `{"query":"{"}`, headers: []string{sendJSON, askJSON}, status: 200, code: "GRAPHQL_PARSE_FAILED"},

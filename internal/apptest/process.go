@@ -26,7 +26,7 @@ var build struct {
 func Binary(tb testing.TB) string {
 	tb.Helper()
 	build.once.Do(func() {
-		dir, err := os.MkdirTemp("", "keywright-binary-")
+		dir, err := os.MkdirTemp("", "keywright-binary-") //nolint:usetesting // it serves all tests of the process
 		if err != nil {
 			build.err = err
 			return

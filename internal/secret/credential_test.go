@@ -281,9 +281,20 @@ func TestJoin_OnlyTheTwoHalvesAreTaken(t *testing.T) {
 	c := goldenCredential(t)
 	id, part := c.PublicID(), c.SecretPart().Reveal()
 	for _, pair := range [][2]string{
-		{"", ""}, {id, ""}, {"", part}, {part, id}, {id + "_", part}, {id, "_" + part}, {id, part[1:]},
-		{"kw", "0123456789ABCDEF_" + part}, {"", golden}, {golden, ""}, {id + "_" + part[:1], part[1:]},
-		{strings.ToUpper(id), part}, {"kx_0123456789ABCDEF", part}, {id, newCredential(t, "kw").SecretPart().Reveal()},
+		{"", ""},
+		{id, ""},
+		{"", part},
+		{part, id},
+		{id + "_", part},
+		{id, "_" + part},
+		{id, part[1:]},
+		{"kw", "0123456789ABCDEF_" + part},
+		{"", golden},
+		{golden, ""},
+		{id + "_" + part[:1], part[1:]},
+		{strings.ToUpper(id), part},
+		{"kx_0123456789ABCDEF", part},
+		{id, newCredential(t, "kw").SecretPart().Reveal()},
 	} {
 		if _, err := secret.Join(pair[0], pair[1]); !errors.Is(err, secret.ErrMalformed) {
 			t.Errorf("%q: %v", pair, err)
@@ -318,7 +329,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		c, err := secret.Parse(s)
 		if err != nil {
-			if err != secret.ErrMalformed || c.Whole().Reveal() != "" {
+			if !errors.Is(err, secret.ErrMalformed) || c.Whole().Reveal() != "" {
 				t.Fatalf("refused with %v and %q", err, c.Whole().Reveal())
 			}
 			return

@@ -161,7 +161,7 @@ func (c *catalogue) subscribe(r *rand.Rand, app lifecycle.ApplicationID, api lif
 		EnvironmentID: env, Status: pick(r, lifecycle.AllAPISubscriptionStatus()), Version: 1, CreatedAt: at, UpdatedAt: at,
 	}
 	c.subscriptions = append(c.subscriptions, sub)
-	c.links[sub.ID] = map[lifecycle.AuthenticationType]lifecycle.KeySetID{}
+	c.links[sub.ID] = make(map[lifecycle.AuthenticationType]lifecycle.KeySetID)
 	for _, set := range c.keySets {
 		if set.ApplicationID == app && set.EnvironmentID == env {
 			c.links[sub.ID][set.AuthenticationType] = set.ID
