@@ -112,6 +112,7 @@ func (b *bench) audience(p *process, path string, open func(context.Context, *we
 	b.Cleanup(func() { cancel(); reading.Wait() })
 	header := http.Header{"Authorization": {"Bearer " + p.Key}}
 	for range subscribers {
+		//nolint:bodyclose // Dial says that it never needs to be closed
 		conn, _, err := websocket.Dial(ctx, p.URL+path, &websocket.DialOptions{HTTPHeader: header, Subprotocols: []string{"graphql-transport-ws"}})
 		b.must(err)
 		b.must(open(ctx, conn))

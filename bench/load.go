@@ -108,6 +108,7 @@ func (c *connection) roundTrip(body []byte, want string) error {
 	}
 	c.body.Reset()
 	_, err = io.Copy(&c.body, response.Body)
+	_ = response.Body.Close() // it has been read
 	if err == nil && (response.StatusCode != http.StatusOK || !bytes.Contains(c.body.Bytes(), []byte(want))) {
 		err = fmt.Errorf("answered with %s, without %q: %s", response.Status, want, tail(c.body.String()))
 	}

@@ -8,9 +8,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"syscall"
 	"time"
+
+	"github.com/keywright/keywright/internal/apptest"
 )
 
 // Names of the parts that are not the first, as the first argument.
@@ -59,6 +62,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return b.do(func() { b.profile(*profiles) })
 	}
 	return b.do(func() {
+		program := apptest.Binary(b)
+		b.Cleanup(func() { b.must(os.RemoveAll(filepath.Dir(program))) })
 		b.header()
 		for _, g := range groups {
 			if pattern.MatchString(g.name) {
