@@ -2,8 +2,6 @@ package graph
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -11,7 +9,6 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/validator/core"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 )
@@ -95,7 +92,12 @@ func (r *Resolver) aroundResponse(ctx context.Context, next graphql.ResponseHand
 		return next(ctx) // a refused request has no operation
 	}
 	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription {
-		return next(withScope(ctx, r.newScope(s.correlationID)))
+		response := next(withScope(ctx, r.newScope(s.correlationID)))
+		if response == nil && s.refused != nil {
+			graphql.AddError(ctx, s.refused)
+			response, s.refused = &graphql.Response{Errors: graphql.GetErrors(ctx)}, nil
+		}
+		return response
 	}
 	if r.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -143,16 +145,4 @@ func (c Config) SocketInit(ctx context.Context, payload map[string]any) (context
 		return nil, &socketRefusal{cause: err}
 	}
 	return outlasting(authenticated), nil
-}
-
-// WriteError answers a request that did not get to the graph as the graph would.
-func WriteError(w http.ResponseWriter, status int, code, message string) {
-	body, err := json.Marshal(graphql.Response{Errors: gqlerror.List{{Message: message, Extensions: map[string]any{"code": code}}}})
-	if err != nil {
-		panic(err) // two texts can be written
-	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that is gone cannot be told
 }

@@ -14,6 +14,7 @@ type scope struct {
 	correlationID string
 	begin         func(ctx context.Context)
 	store         manage.Reader
+	refused       error // what ends the operation, a subscription: written before its last message is taken
 
 	// All below is set at first use: a message of a subscription is waited for in its scope, for hours maybe, and most
 	// messages need nothing of it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/keywright/keywright/graph/internal/gen"
@@ -73,6 +74,9 @@ func (r subscriptionResolver) Events(ctx context.Context, after *string, filter 
 	if err != nil {
 		return nil, err
 	}
+	if err := r.checkEvents(ctx, request.TenantID, filter, manage.Moment{Now: r.Now(), Zone: zone}); err != nil {
+		return nil, err
+	}
 	request.Match = func(e *lifecycle.Event) bool { return r.MatchEvent(filter, e, r.Now(), zone) }
 	return deliver(ctx, r.Feed, request, func(_ context.Context, all []StreamMessage) ([]*gen.EventMessage, error) {
 		messages := make([]*gen.EventMessage, len(all))
@@ -83,8 +87,25 @@ func (r subscriptionResolver) Events(ctx context.Context, after *string, filter 
 	})
 }
 
-// KeySets delivers the changes of key sets that match the filter now, and removals. An event about the keys of a key set
-// is a change of the key set.
+// checkEvents refuses what a query with the filter would be refused for. It finds nothing, so it costs next to nothing.
+func (r subscriptionResolver) checkEvents(ctx context.Context, tenant lifecycle.TenantID, filter *query.EventFilter, now manage.Moment) error {
+	if filter == nil {
+		return nil
+	}
+	none, nothing := 0, *filter
+	if nobody := (&query.IDComparator{In: []string{}}); nothing.SubjectID == nil {
+		nothing.SubjectID = nobody
+	} else {
+		nothing.And = append(slices.Clone(nothing.And), &query.EventFilter{SubjectID: nobody})
+	}
+	if _, err := r.Store.Events(ctx, tenant, query.EventQuery{Filter: &nothing, Page: query.Page{First: &none}}, now); err != nil {
+		return fmt.Errorf("check the filter: %w", err)
+	}
+	return nil
+}
+
+// KeySets delivers the changes of key sets as they relate to the filter now. An event about the keys of a key set is a
+// change of the key set.
 func (r subscriptionResolver) KeySets(ctx context.Context, after *string, filter *query.KeySetFilter) (<-chan *gen.KeySetChangeMessage, error) {
 	request, err := r.request(ctx, after, lifecycle.PermissionKeySetRead)
 	if err != nil {
@@ -94,7 +115,12 @@ func (r subscriptionResolver) KeySets(ctx context.Context, after *string, filter
 	if err != nil {
 		return nil, err
 	}
-	request.Match = func(e *lifecycle.Event) bool { return e.KeySetID != nil }
+	// Nothing will be found, in the way in which it is looked for later: what is not refused now is not refused then.
+	if _, err := r.only(ctx, request.TenantID, filter, []string{}, manage.Moment{Now: r.Now(), Zone: zone}); err != nil {
+		return nil, err
+	}
+	place := placeOf(filter)
+	request.Match = func(e *lifecycle.Event) bool { return e.KeySetID != nil && r.MatchEvent(place, e, r.Now(), zone) }
 	return deliver(ctx, r.Feed, request, func(ctx context.Context, all []StreamMessage) ([]*gen.KeySetChangeMessage, error) {
 		matching, err := r.matching(ctx, request.TenantID, filter, all, manage.Moment{Now: r.Now(), Zone: zone})
 		if err != nil {
@@ -123,13 +149,9 @@ func (r subscriptionResolver) matching(ctx context.Context, tenant lifecycle.Ten
 	}
 	for len(changed) > 0 {
 		n := min(len(changed), query.MaxPageSize)
-		only := &query.KeySetFilter{ID: &query.IDComparator{In: changed[:n]}}
-		if filter != nil {
-			only.And = []*query.KeySetFilter{filter}
-		}
-		page, err := r.Store.KeySets(ctx, tenant, query.KeySetQuery{Filter: only, Page: query.Page{First: &n}}, now)
+		page, err := r.only(ctx, tenant, filter, changed[:n], now)
 		if err != nil {
-			return nil, fmt.Errorf("load changed key sets: %w", err)
+			return nil, err
 		}
 		for _, e := range page.Edges {
 			found[e.Node.ID] = e.Node
@@ -139,20 +161,59 @@ func (r subscriptionResolver) matching(ctx context.Context, tenant lifecycle.Ten
 	return found, nil
 }
 
+// only loads those of some key sets that match the filter.
+func (r subscriptionResolver) only(ctx context.Context, tenant lifecycle.TenantID, filter *query.KeySetFilter, ids []string, now manage.Moment) (*query.KeySetConnection, error) {
+	n, narrow, among := len(ids), query.KeySetFilter{}, &query.IDComparator{In: ids}
+	if filter != nil {
+		narrow = *filter // and not below it: paths of refusals stay those of the filter
+	}
+	if narrow.ID == nil {
+		narrow.ID = among
+	} else {
+		narrow.And = append(slices.Clone(narrow.And), &query.KeySetFilter{ID: among})
+	}
+	page, err := r.Store.KeySets(ctx, tenant, query.KeySetQuery{Filter: &narrow, Page: query.Page{First: &n}}, now)
+	if err != nil {
+		return nil, fmt.Errorf("load changed key sets: %w", err)
+	}
+	return page, nil
+}
+
+// placeOf is what a filter on key sets says of things that never change and that events tell: changes of key sets
+// elsewhere never concern it.
+func placeOf(f *query.KeySetFilter) *query.EventFilter {
+	if f == nil {
+		return nil
+	}
+	place := &query.EventFilter{KeySetID: f.ID}
+	if f.Application != nil {
+		place.ApplicationID = f.Application.ID
+	}
+	if f.Environment != nil {
+		place.EnvironmentID = f.Environment.ID
+	}
+	return place
+}
+
 func keySetMessage(m StreamMessage, matching map[lifecycle.KeySetID]*lifecycle.KeySet) *gen.KeySetChangeMessage {
 	message := &gen.KeySetChangeMessage{Cursor: m.Cursor, Event: m.Event, Kind: m.Kind, Reason: m.reason(), SentAt: m.SentAt}
 	if m.Event == nil {
 		return message
 	}
+	set, isNew := matching[*m.Event.KeySetID], m.Event.Type == lifecycle.EventKeySetCreated
+	if set == nil && isNew {
+		// It cannot have matched before. That everything up to here was looked at is worth telling.
+		message.Kind, message.Event = gen.StreamMessageKindCheckpoint, nil
+		return message
+	}
 	id, change := string(*m.Event.KeySetID), gen.ChangeKindUpdated
-	message.KeySet, message.KeySetID = matching[*m.Event.KeySetID], &id
 	switch {
-	case message.KeySet == nil:
+	case set == nil:
 		change = gen.ChangeKindRemoved
-	case m.Event.Type == lifecycle.EventKeySetCreated:
+	case isNew:
 		change = gen.ChangeKindAdded
 	}
-	message.Change = &change
+	message.KeySet, message.KeySetID, message.Change = set, &id, &change
 	return message
 }
 
@@ -211,6 +272,11 @@ func deliver[M any](ctx context.Context, feed Feed, request StreamRequest, show 
 				return
 			}
 			messages, err := show(ctx, all)
+			if errors.As(err, new(*lifecycle.Refusal)) {
+				// To resume would end in the same way, so the client is told what is wrong instead.
+				ctx.Value(scopeKey{}).(*scope).refused = err
+				return
+			}
 			if err != nil {
 				// The client resumes behind what it has seen; these messages come again then.
 				all = []StreamMessage{{Kind: gen.StreamMessageKindEnd, Cursor: last.Cursor, Reason: gen.StreamReasonLogUnavailable, SentAt: all[0].SentAt}}

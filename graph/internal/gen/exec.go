@@ -6215,11 +6215,16 @@ type Subscription {
     """Passes on only events that match."""
     filter: EventFilter
   ): EventMessage! @authorize(permission: EVENT_READ)
-  """Changes of key sets that match the filter."""
+  """
+  Changes of key sets as they relate to the filter: see ` + "`" + `ChangeKind` + "`" + `. Who keeps a list adds or replaces what is ADDED or
+  UPDATED, and drops what is REMOVED if it has it.
+  """
   keySets(
     """Cursor of the last message seen. Null: only what happens from now on."""
     after: String
-    """Passes on only changes of key sets that match now, and removals."""
+    """
+    Passes on changes of key sets that match now, and removals. It is refused for what a query would refuse it for.
+    """
     filter: KeySetFilter
   ): KeySetChangeMessage! @authorize(permission: KEY_SET_READ)
 }
@@ -6679,7 +6684,11 @@ type EventMessage implements StreamMessage {
 enum ChangeKind {
   """It was created and matches."""
   ADDED
-  """It was deleted, or does not match any more."""
+  """
+  It was deleted, or it changed and does not match now. Whether it matched before is not remembered: a key set that never
+  matched is removed too when it changes, but not when it is created, nor when its ID, or that of its application or
+  environment, is not one that the filter asks for by itself (not within ` + "`" + `and` + "`" + `, ` + "`" + `or` + "`" + ` or ` + "`" + `not` + "`" + `).
+  """
   REMOVED
   """It changed and matches."""
   UPDATED

@@ -1525,7 +1525,9 @@ type ChangeKind string
 const (
 	// It was created and matches.
 	ChangeKindAdded ChangeKind = "ADDED"
-	// It was deleted, or does not match any more.
+	// It was deleted, or it changed and does not match now. Whether it matched before is not remembered: a key set that never
+	// matched is removed too when it changes, but not when it is created, nor when its ID, or that of its application or
+	// environment, is not one that the filter asks for by itself (not within `and`, `or` or `not`).
 	ChangeKindRemoved ChangeKind = "REMOVED"
 	// It changed and matches.
 	ChangeKindUpdated ChangeKind = "UPDATED"

@@ -1,0 +1,78 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/keywright/keywright/internal/apptest"
+)
+
+// What a query refuses to filter by, a stream refuses too, before anything is delivered.
+func TestP8_AStreamChecksItsFilterAsAQueryDoes(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		long, many := strings.Repeat("x", 300), make([]string, 1001)
+		for i := range many {
+			many[i] = fmt.Sprint("ks_", i)
+		}
+		for name, bad := range map[string]struct {
+			field  string
+			filter vars
+		}{
+			"a long name":         {"keySets", vars{"name": vars{"eq": long}}},
+			"a long name below":   {"keySets", vars{"or": []vars{{"id": vars{"eq": "x"}}, {"application": vars{"name": vars{"contains": long}}}}}},
+			"many ids":            {"keySets", vars{"id": vars{"in": many}}},
+			"NUL":                 {"keySets", vars{"id": vars{"eq": "x"}, "and": []vars{{"name": vars{"eq": "a\x00b"}}}}},
+			"many subjects":       {"events", vars{"subjectId": vars{"in": many}}},
+			"many actors":         {"events", vars{"actorId": vars{"nin": many}}},
+			"NUL in events":       {"events", vars{"correlationId": vars{"eq": "a\x00b"}}},
+			"a long text, nested": {"events", vars{"subjectId": vars{"eq": "x"}, "and": []vars{{"not": vars{"correlationId": vars{"eq": long}}}}}},
+		} {
+			kind := strings.ToUpper(bad.field[:1]) + strings.TrimSuffix(bad.field[1:], "s") + "Filter"
+			reply := s.Send(t, fmt.Sprintf(`query($f: %s) { %s(filter: $f) { totalCount } }`, kind, bad.field), vars{"f": bad.filter})
+			if len(reply.Errors) != 1 {
+				t.Fatalf("%s: the query answers %.300s", name, reply.Body)
+			}
+			path, _ := json.Marshal(reply.Errors[0].Extensions["argumentPath"])
+			for transport := range transports {
+				feed, err := transports[transport](t, s.Client, fmt.Sprintf(`subscription($f: %s) { %s(filter: $f) { kind } }`, kind, bad.field), vars{"f": bad.filter})
+				if err == nil {
+					ctx, cancel := context.WithTimeout(t.Context(), patience)
+					_, err = feed.next(ctx)
+					cancel()
+					feed.close()
+				}
+				if err == nil || !strings.Contains(err.Error(), `"argumentPath":`+string(path)) || !strings.Contains(err.Error(), reply.Errors[0].Code()) {
+					t.Errorf("%s over %s: %.300v; the query says %s at %s", name, transport, err, reply.Errors[0].Code(), path)
+				}
+			}
+		}
+	})
+}
+
+// A stream that is narrowed to one application hears nothing of what happens to key sets elsewhere, and a key set that
+// was created and never matched is not told of as removed.
+func TestP2_KeySetsThatCannotMatchAreNotToldOfAsRemoved(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		app, other := s.app(t), s.app(t)
+		everyTransport(t, func(t *testing.T, transport string) {
+			mine, _ := s.world.KeySet(t, app.ID, s.env, s.template, nil)
+			feed := open(t, transport, s.Client, keySetFeed, vars{"filter": vars{
+				"application": vars{"id": vars{"eq": app.ID}}, "environment": vars{"id": vars{"in": []string{s.env}}}, "name": vars{"eq": mine + " watched"},
+			}})
+			theirs, _ := s.world.KeySet(t, other.ID, s.env, s.template, nil)
+			s.move(t, "suspendKeySet", theirs)
+			s.world.KeySet(t, app.ID, s.env, s.template, nil) // of another name
+			for _, now := range []struct{ name, want string }{{" watched", "UPDATED"}, {" forgotten", "REMOVED"}} {
+				s.change(t, "updateKeySet", "", vars{"id": mine, "name": mine + now.name})
+				if m := until(t, feed, "DATA"); m["change"] != now.want || m["keySetId"] != mine {
+					t.Errorf("%v, want %s of %s", m, now.want, mine)
+				}
+			}
+		})
+	})
+}
