@@ -125,7 +125,7 @@ func (c *client) createApplication(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.applications = append(c.applications, data.Get("application", "id").(string))
+	c.applications = append(c.applications, text(data.Get("application", "id")))
 	c.add(data.Get("application", "defaultKeySet", "id"), data.Get("credentials", "apiKey"))
 	return nil
 }
@@ -140,7 +140,7 @@ func (c *client) subscribe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.subscribed[n] = data.Get("apiSubscription", "id").(string)
+	c.subscribed[n] = text(data.Get("apiSubscription", "id"))
 	if data.Get("keySetAssignments", 0, "isReused") == false {
 		c.add(data.Get("keySetAssignments", 0, "keySet", "id"), data.Get("keySetAssignments", 0, "credentials", "apiKey"))
 	}
@@ -162,7 +162,7 @@ func (c *client) createKeySet(ctx context.Context) error {
 }
 
 func (c *client) add(id, credential any) *keySet {
-	s := &keySet{id: id.(string), status: "ACTIVE", credentials: []string{credential.(string)}}
+	s := &keySet{id: text(id), status: "ACTIVE", credentials: []string{text(credential)}}
 	c.sets = append(c.sets, s)
 	return s
 }
@@ -200,9 +200,17 @@ func (c *client) move(ctx context.Context, draw int) error {
 	}
 	s.doubt, s.status, s.events = "", to.status, append(s.events, to.event)
 	if selection != "" {
-		s.credentials = append(s.credentials, data.Get("credentials", "apiKey").(string))
+		s.credentials = append(s.credentials, text(data.Get("credentials", "apiKey")))
 	}
 	return nil
+}
+
+// text is what stands in an acknowledgement. One that lacks it is found to be untrue in the end.
+func text(value any) string {
+	if text, ok := value.(string); ok {
+		return text
+	}
+	return "missing"
 }
 
 // failure is an answer that no fault excuses.
