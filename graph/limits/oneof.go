@@ -9,7 +9,7 @@ import (
 )
 
 // checkOneOf checks that each @oneOf input object in the variables has exactly one field, and that it is not null. On the
-// way it refuses texts where numbers and truth values must stand.
+// way it refuses texts in the place of numbers and truth values, and the reverse.
 func (e *Extension) checkOneOf(operation *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
 	for _, definition := range operation.VariableDefinitions {
 		value, given := variables[definition.Variable]
@@ -41,14 +41,18 @@ func (e *Extension) checkValue(typ *ast.Type, value reflect.Value, path ast.Path
 		return e.checkValue(typ.Elem, value, path)
 	case value.Kind() == reflect.Map:
 		return e.checkObject(e.schema.Types[typ.NamedType], value, path)
-	case value.IsValid() && value.Type() == reflect.TypeFor[string]() && isUnquoted(typ.NamedType):
-		return gqlerror.ErrorPathf(path, "a text cannot be used as %s", typ.NamedType)
+	case value.IsValid() && (value.Type() == reflect.TypeFor[string]()) != isText(typ.NamedType) && isPlain(typ.NamedType):
+		return gqlerror.ErrorPathf(path, "must be a value of type %s", typ.NamedType)
 	}
 	return nil
 }
 
-// isUnquoted holds for types whose values are no texts in JSON. The validator takes "1" for 1.
-func isUnquoted(typ string) bool { return typ == "Int" || typ == "Float" || typ == "Boolean" }
+// isPlain holds for scalars whose values have one form in JSON. The validator takes "1" for 1, and 1 for "1".
+func isPlain(typ string) bool {
+	return typ == "Int" || typ == "Float" || typ == "Boolean" || isText(typ)
+}
+
+func isText(typ string) bool { return typ == "String" }
 
 func (e *Extension) checkObject(definition *ast.Definition, object reflect.Value, path ast.Path) *gqlerror.Error {
 	// Scalars may hold objects too; those have no fields to check.
