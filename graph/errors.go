@@ -24,6 +24,7 @@ const (
 	CodeBadUserInput = "BAD_USER_INPUT" // an argument is not of its type
 	CodeTimeout      = "TIMEOUT"        // the operation took longer than it may
 	CodeCanceled     = "CANCELED"       // the client went away
+	CodeUndecided    = "UNDECIDED"      // nobody could be asked: it is neither a yes nor a no
 )
 
 // codedError is an error that a client may see as it is.

@@ -9,6 +9,8 @@ import (
 	"github.com/keywright/keywright/internal/lifecycle"
 )
 
+var errUndecided = &codedError{code: CodeUndecided, message: "cannot decide now: ask again, and do not let the call pass"}
+
 // ValidateCredentials asks the service that gateways ask. A refusal is a verdict.
 func (r queryResolver) ValidateCredentials(ctx context.Context, in gen.ValidateCredentialsInput) (*object.Validation, error) {
 	tenant := scopeFrom(ctx).caller.TenantID
@@ -24,8 +26,12 @@ func (r queryResolver) ValidateCredentials(ctx context.Context, in gen.ValidateC
 		apiID = lifecycle.APIID(*p)
 	}
 	verdict, err := r.Validate.Validate(ctx, tenant, in.Credential, publicIdentifier, apiID, environmentSlug)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
 		return nil, fmt.Errorf("validate credentials: %w", err)
+	case err != nil:
+		r.Logger.Warn("could not decide over a credential", "requestId", callerFrom(ctx).ID, "error", err)
+		return nil, errUndecided
 	}
 	return &object.Validation{Verdict: verdict}, nil
 }

@@ -30,10 +30,10 @@ type graphEdge struct {
 // Shutdown ends the sockets. Event streams are requests: they end with the others.
 func (g *graphEdge) Shutdown(ctx context.Context) error { return g.sockets.Shutdown(ctx) }
 
-func (s *Server) newGraph(db manage.Store, authenticate httpapi.Authenticate, validation *validate.Service) *graphEdge {
+func (s *Server) newGraph(db manage.Store, authenticate httpapi.Authenticate, validation validator) *graphEdge {
 	callers := callers{authenticate: authenticate}
 	config := graph.Config{
-		Manage: s.service, Store: db, Validate: validator{validation}, Feed: feed{s.follower}, MatchEvent: live.Matches,
+		Manage: s.service, Store: db, Validate: validation, Feed: feed{s.follower}, MatchEvent: live.Matches,
 		EncodeCursor: live.FormatCursor, Authenticate: callers.socket,
 		Now: s.config.now(), Logger: s.logger, Introspection: s.config.Introspection, Timeout: operationTimeout,
 	}
@@ -69,7 +69,7 @@ func (c callers) signIn(logger logger, next http.Handler) http.Handler {
 		if !errors.Is(err, manage.ErrUnauthenticated) && bearer != "" {
 			logger.Warn("could not find out who calls", "requestId", request.ID, "error", err)
 			w.Header().Set("Retry-After", "1")
-			graph.Refuse(w, http.StatusServiceUnavailable, "UNDECIDED", "cannot find out now who is calling: ask again", request.ID)
+			graph.Refuse(w, http.StatusServiceUnavailable, graph.CodeUndecided, "cannot find out now who is calling: ask again", request.ID)
 			return
 		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="keywright"`)
@@ -123,13 +123,26 @@ func (c callers) signedIn(ctx context.Context, bearer string, info graph.Request
 	return graph.WithCaller(ctx, p, info), nil
 }
 
-// validator is the validation service as the graph uses it.
-type validator struct{ *validate.Service }
+// validator is the validation service as both of its doors use it. It counts verdicts for both.
+type validator struct {
+	service *validate.Service
+	metrics *httpapi.Metrics
+}
 
+// Validate implements graph.Validator.
 func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, credential, publicIdentifier string, apiID lifecycle.APIID, environmentSlug string) (lifecycle.Verdict, error) {
-	return v.Service.Validate(ctx, tenant, validate.Presentation{
+	verdict, err := v.service.Validate(ctx, tenant, validate.Presentation{
 		Credential: secret.NewText(credential), PublicIdentifier: publicIdentifier, APIID: apiID, EnvironmentSlug: environmentSlug,
 	})
+	if err == nil {
+		v.metrics.Verdict(verdict.Code)
+	}
+	return verdict, err
+}
+
+// validateOverHTTP implements httpapi.Validator.
+func (v validator) validateOverHTTP(ctx context.Context, tenant lifecycle.TenantID, p httpapi.Presentation) (lifecycle.Verdict, error) {
+	return v.Validate(ctx, tenant, p.Credential, p.PublicIdentifier, p.APIID, p.EnvironmentSlug)
 }
 
 // feed is the event feed as the graph uses it.

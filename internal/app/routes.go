@@ -20,11 +20,11 @@ func (s *Server) routes(authenticate httpapi.Authenticate, metrics *httpapi.Metr
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", s.graph)
 	mux.Handle("/v1/validate", httpapi.Validate{
-		Validator: validator, Authenticate: authenticate, Metrics: metrics, Logger: s.logger,
+		Validator: validator, Authenticate: authenticate, Logger: s.logger,
 		IsUnauthenticated: func(err error) bool { return errors.Is(err, manage.ErrUnauthenticated) },
 	})
 	mux.HandleFunc("GET /healthz", httpapi.Alive)
-	mux.Handle("GET /readyz", httpapi.Ready(
+	mux.Handle("GET /readyz", httpapi.Ready(s.logger,
 		httpapi.Check{Name: "database", IsRequired: true, Ask: s.opened.store.Ping},
 		httpapi.Check{Name: "sharedState", Ask: s.shared.Ping},
 		httpapi.Check{Name: "eventFeed", Ask: s.feedIsFresh},

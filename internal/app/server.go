@@ -139,12 +139,9 @@ func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, validation 
 	authenticate := manage.NewAuthenticator(db, keyring, now).Authenticate
 	metrics := httpapi.NewMetrics()
 	s.registerMetrics(metrics.Registry, validation)
-	s.graph = s.newGraph(db, authenticate, validation)
-	mux := s.routes(authenticate, metrics, func(ctx context.Context, tenant lifecycle.TenantID, p httpapi.Presentation) (lifecycle.Verdict, error) {
-		return validation.Validate(ctx, tenant, validate.Presentation{
-			Credential: secret.NewText(p.Credential), PublicIdentifier: p.PublicIdentifier, APIID: p.APIID, EnvironmentSlug: p.EnvironmentSlug,
-		})
-	})
+	validators := validator{validation, metrics}
+	s.graph = s.newGraph(db, authenticate, validators)
+	mux := s.routes(authenticate, metrics, validators.validateOverHTTP)
 	s.http = &http.Server{
 		Handler:           httpapi.Middleware(s.logger, metrics, now, mux),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,

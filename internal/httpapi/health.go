@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 )
@@ -21,7 +22,7 @@ type Check struct {
 
 // Ready answers /readyz: 200 when everything required answers, 503 otherwise. What fails is
 // named; why stands in the log.
-func Ready(checks ...Check) http.HandlerFunc {
+func Ready(logger *slog.Logger, checks ...Check) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
@@ -30,6 +31,7 @@ func Ready(checks ...Check) http.HandlerFunc {
 			body[c.Name] = "ok"
 			if err := c.Ask(ctx); err != nil {
 				body[c.Name] = "failing"
+				logger.Warn("not all is ready", "requestId", RequestOf(r.Context()).ID, "check", c.Name, "isRequired", c.IsRequired, "error", err)
 				if c.IsRequired {
 					status = http.StatusServiceUnavailable
 				}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/keywright/keywright/internal/lifecycle"
 )
 
 // Request is what is known of a request before anybody looks at its body.
@@ -34,7 +36,7 @@ func RequestOf(ctx context.Context) Request {
 var acceptableRequestID = regexp.MustCompile(`^[0-9A-Za-z._-]{8,64}$`)
 
 // Middleware gives each request an id, logs it when it ends, counts it, sets the headers that
-// every answer has, and turns a panic into an internal error.
+// every answer has, and turns a panic into an internal error; where an answer has begun, it is cut.
 func Middleware(logger *slog.Logger, metrics *Metrics, now func() time.Time, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := now()
@@ -46,11 +48,13 @@ func Middleware(logger *slog.Logger, metrics *Metrics, now func() time.Time, nex
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		answer := &answerWriter{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
+			p := recover()
+			if p != nil && p != http.ErrAbortHandler {
 				logger.Error("panic", "requestId", request.ID, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
-				if !answer.wrote {
-					WriteError(answer, http.StatusInternalServerError, "INTERNAL", "internal error", request.ID)
-				}
+			}
+			isBroken := p != nil && (answer.wrote || p == http.ErrAbortHandler)
+			if p != nil && !isBroken {
+				WriteError(answer, http.StatusInternalServerError, "INTERNAL", "internal error", request.ID)
 			}
 			took := now().Sub(started)
 			if !answer.isStream() {
@@ -58,6 +62,9 @@ func Middleware(logger *slog.Logger, metrics *Metrics, now func() time.Time, nex
 			}
 			// The query string is left out: people put secrets there by mistake.
 			logger.Log(r.Context(), logLevel(r.URL.Path, answer.status), "request", "requestId", request.ID, "method", r.Method, "path", r.URL.Path, "status", answer.status, "ms", took.Milliseconds())
+			if isBroken {
+				panic(http.ErrAbortHandler) // cuts the connection: the client must not take half an answer for a whole one
+			}
 		}()
 		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), requestKey{}, request)))
 	})
@@ -173,6 +180,9 @@ func NewMetrics() *Metrics {
 	m.Registry.MustRegister(m.requests, m.verdicts)
 	return m
 }
+
+// Verdict counts a verdict, whichever door it was asked for at.
+func (m *Metrics) Verdict(code lifecycle.VerdictCode) { m.verdicts.WithLabelValues(string(code)).Inc() }
 
 func (m *Metrics) observe(route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, string(rune('0'+status/100))+"xx").Observe(took.Seconds())

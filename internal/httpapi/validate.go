@@ -43,7 +43,6 @@ type Validate struct {
 	Authenticate Authenticate
 	// IsUnauthenticated tells a caller who is not known from a failure to find out.
 	IsUnauthenticated func(error) bool
-	Metrics           *Metrics
 	Logger            *slog.Logger
 }
 
@@ -85,7 +84,6 @@ func (h Validate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(http.StatusServiceUnavailable, "UNDECIDED", "cannot decide now: ask again, and do not let the call pass")
 		return
 	}
-	h.Metrics.verdicts.WithLabelValues(string(verdict.Code)).Inc()
 	writeJSON(w, http.StatusOK, answerOf(verdict))
 }
 

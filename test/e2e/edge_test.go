@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -75,4 +77,45 @@ func TestP2_KeySetsThatCannotMatchAreNotToldOfAsRemoved(t *testing.T) {
 			}
 		})
 	})
+}
+
+func TestT10_VerdictsOfBothDoorsAreCounted(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		_, key := s.world.KeySet(t, s.app(t).ID, s.env, s.template, nil)
+		count := func(code string) (n int) {
+			t.Helper()
+			for line := range strings.SplitSeq(metrics(t, s.Client), "\n") {
+				if _, err := fmt.Sscanf(line, `keywright_verdicts_total{code="`+code+`"} %d`, &n); err == nil {
+					return n
+				}
+			}
+			return 0
+		}
+		for want := 2; want <= 4; want += 2 {
+			s.expectVerdict(t, "a good key", vars{"credential": key}, "VALID") // asks both doors
+			s.expectVerdict(t, "nonsense", vars{"credential": "nonsense"}, "NOT_FOUND")
+			if valid, unknown := count("VALID"), count("NOT_FOUND"); valid != want || unknown != want {
+				t.Errorf("counted %d valid and %d unknown, want %d of each", valid, unknown, want)
+			}
+		}
+	})
+}
+
+func metrics(t *testing.T, c apptest.Client) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.URL+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -5871,7 +5871,8 @@ type Query {
     search: String
   ): UserConnection @authorize(permission: IDENTITY_READ)
   """
-  Verifies presented credentials, as gateways do. A refusal is a verdict, not an error.
+  Verifies presented credentials, as gateways do. A refusal is a verdict, not an error. The error UNDECIDED is neither a yes
+  nor a no: ask again, and do not let the call pass.
   """
   validateCredentials(
     """The credentials, and what they are presented for."""
