@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+
+	"github.com/keywright/keywright/internal/strictjson"
 )
 
 // Message types of graphql-transport-ws.
@@ -45,7 +47,7 @@ func (m message) encode() ([]byte, error) {
 // decodeMessage reads a client's message and checks its envelope.
 func decodeMessage(raw []byte) (message, error) {
 	var m message
-	if err := json.Unmarshal(raw, &m); err != nil {
+	if err := json.Unmarshal(raw, &m); err != nil || strictjson.RepeatsMember(raw) {
 		return message{}, badMessage("invalid message")
 	}
 	switch m.Type {

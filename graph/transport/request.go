@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/keywright/keywright/internal/strictjson"
 )
 
 // DefaultBodyLimit is the longest request body, in bytes, a transport reads unless told otherwise.
@@ -86,6 +88,9 @@ func decodeParams(raw []byte) (*graphql.RawParams, *failure) {
 	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
 		return nil, badRequest("the request is not a JSON object")
 	}
+	if strictjson.RepeatsMember(raw) {
+		return nil, badRequest("the request has an object with two members of one name")
+	}
 	params := &graphql.RawParams{}
 	if !decodeField(fields["query"], &params.Query) {
 		return nil, badRequest("query must be a string")
@@ -111,6 +116,11 @@ func readQuery(_ http.ResponseWriter, r *http.Request, limit int64) (*graphql.Ra
 	for _, name := range []string{"query", "operationName", "variables", "extensions"} {
 		if len(values[name]) > 1 {
 			return nil, badRequest(name + " must be given once")
+		}
+	}
+	for _, name := range []string{"variables", "extensions"} {
+		if strictjson.RepeatsMember([]byte(values.Get(name))) {
+			return nil, badRequest(name + " has an object with two members of one name")
 		}
 	}
 	params := &graphql.RawParams{Query: values.Get("query"), OperationName: values.Get("operationName")}

@@ -19,7 +19,7 @@ const module = "github.com/keywright/keywright"
 
 // inner is what an edge may import of the project: the use cases and what they stand on, never another edge.
 var inner = []string{
-	"internal/access", "internal/lifecycle", "internal/manage", "internal/query", "internal/secret", "internal/validate",
+	"internal/access", "internal/lifecycle", "internal/manage", "internal/query", "internal/secret", "internal/strictjson", "internal/validate",
 }
 
 // everything allows any import: the package only puts things together.
@@ -47,6 +47,8 @@ var mayImport = map[string][]string{
 
 	"internal/app":  everything,
 	"cmd/keywright": append([]string{"internal/app"}, inner...),
+
+	"internal/strictjson": nil,
 
 	// These stand alone: embedded files, the clock, and what only builds and tests use.
 	"migrations":        nil,

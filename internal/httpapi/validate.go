@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/keywright/keywright/internal/access"
@@ -21,10 +20,10 @@ const maxValidateBody = 64 << 10
 // Presentation is a credential and what it is presented for. The names are those of the
 // graph's ValidateCredentialsInput.
 type Presentation struct {
-	Credential       string          `json:"credential"`
-	PublicIdentifier string          `json:"publicIdentifier"`
-	APIID            lifecycle.APIID `json:"apiId"`
-	EnvironmentSlug  string          `json:"environmentSlug"`
+	Credential       string
+	PublicIdentifier string
+	APIID            lifecycle.APIID
+	EnvironmentSlug  string
 }
 
 // Validator decides over presented credentials. An error says that it could not decide.
@@ -117,29 +116,20 @@ func readPresentation(w http.ResponseWriter, r *http.Request, fail func(int, str
 		fail(http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "the body must be application/json")
 		return p, false
 	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxValidateBody))
-	decoder.DisallowUnknownFields()
-	err = decoder.Decode(&p)
-	if err == nil {
-		if _, extra := decoder.Token(); !errors.Is(extra, io.EOF) {
-			err = errors.New("more than one value")
-		}
-	}
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxValidateBody))
+	if errors.As(err, new(*http.MaxBytesError)) {
 		fail(http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE", "the body must not be larger than 64 KiB")
-	case err != nil:
-		// The text of the error could quote the body, and so a credential.
-		fail(http.StatusBadRequest, "BAD_REQUEST", "the body must be one JSON object with the texts credential, publicIdentifier, apiId and environmentSlug")
-	case p.Credential == "":
-		fail(http.StatusBadRequest, "BAD_REQUEST", "credential: a value is needed")
-	case strings.ContainsRune(string(p.APIID)+p.EnvironmentSlug+p.PublicIdentifier, 0):
-		fail(http.StatusBadRequest, "BAD_REQUEST", "NUL characters are not allowed")
-	default:
-		return p, true
+		return p, false
 	}
-	return p, false
+	if err == nil {
+		p, err = decodePresentation(body)
+	} else {
+		err = errPresentation // cut short
+	}
+	if err != nil {
+		fail(http.StatusBadRequest, "BAD_REQUEST", err.Error())
+	}
+	return p, err == nil
 }
 
 func answerOf(v lifecycle.Verdict) validation {
