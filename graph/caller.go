@@ -19,15 +19,6 @@ type RequestInfo struct {
 	// Reauthenticate finds out what the caller's credential is worth now. Long-lived connections outlast authority, so each
 	// operation and each stream asks again. Null for callers who have not signed in.
 	Reauthenticate func(ctx context.Context) (p access.Principal, isSignedIn bool, err error)
-	// End closes the caller's connection, whose credential has ended. Null: the connection ends with its request.
-	End func()
-}
-
-// end closes the connection of a caller whose credential has ended.
-func (i RequestInfo) end() {
-	if i.End != nil {
-		i.End()
-	}
 }
 
 // caller is who sent a request, where from, and what they may do as far as is known now.
@@ -49,6 +40,14 @@ type session struct {
 	operations atomic.Int64
 	outlasts   atomic.Bool // the request: it is a socket
 	info       RequestInfo
+	hangUp     func() // null: what the caller began ends with the request
+}
+
+// end closes the connection of a caller whose credential has ended.
+func (c caller) end() {
+	if c.session != nil && c.hangUp != nil {
+		c.hangUp()
+	}
 }
 
 type callerKey struct{}
@@ -76,11 +75,15 @@ func WithRequest(ctx context.Context, info RequestInfo) context.Context {
 	return context.WithValue(ctx, callerKey{}, s)
 }
 
-// outlasting notes that the request is a socket.
+// outlasting notes that the request is a socket, which ends with the caller's credential. It comes before any operation.
 func outlasting(ctx context.Context) context.Context {
-	if s, ok := ctx.Value(callerKey{}).(*session); ok {
-		s.outlasts.Store(true)
+	s, ok := ctx.Value(callerKey{}).(*session)
+	if !ok {
+		return ctx
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.outlasts.Store(true)
+	s.hangUp = func() { cancel(errCredentialEnded) }
 	return ctx
 }
 
@@ -93,13 +96,18 @@ func callerFrom(ctx context.Context) caller {
 	return caller{standing: *s.now.Load(), RequestInfo: s.info, session: s}
 }
 
-// refresh asks again what the caller's credential is worth, on a socket. A request has just been authenticated.
+// refresh asks again what the caller's credential is worth, on a socket. A request has just been authenticated. A socket
+// whose credential has ended is closed when this operation has been answered.
 func (c caller) refresh(ctx context.Context) error {
 	if c.session == nil || !c.outlasts.Load() || c.Reauthenticate == nil {
 		return nil
 	}
-	if _, _, err := c.Reauthenticate(ctx); err != nil {
+	_, isSignedIn, err := c.Reauthenticate(ctx)
+	if err != nil {
 		return fmt.Errorf("authenticate again: %w", err)
+	}
+	if !isSignedIn {
+		context.AfterFunc(ctx, c.end)
 	}
 	return nil
 }

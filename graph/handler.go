@@ -127,14 +127,23 @@ func (*socketRefusal) CloseCode() int { return 4403 }
 
 var errNoCredential = &codedError{code: CodeUnauthenticated, message: "the payload has no authorization"}
 
+// credentialEnded closes a socket whose credential is not accepted any more.
+type credentialEnded struct{}
+
+var errCredentialEnded = credentialEnded{}
+
+func (credentialEnded) Error() string  { return "the credential has ended" }
+func (credentialEnded) CloseCode() int { return 4401 }
+
 // SocketInit authenticates a socket by the payload of its connection_init, {"authorization": "Bearer …"}; it is the Init of
 // transport.WebSocketOptions. A socket whose request was authenticated already needs no payload. Without a valid credential it
-// is closed with 4403.
+// is closed with 4403. Its context ends, and the socket is closed with 4401, when one of its operations or SocketCheck finds that
+// the credential has ended.
 func (c Config) SocketInit(ctx context.Context, payload map[string]any) (context.Context, error) {
 	known := callerFrom(ctx)
 	given, isGiven := payload["authorization"].(string)
 	if !isGiven && known.isSignedIn {
-		return outlasting(ctx), nil
+		return outlasting(ctx), nil // its context ends with the credential already, as far as that is known in advance
 	}
 	scheme, bearer, _ := strings.Cut(given, " ")
 	if !strings.EqualFold(scheme, "Bearer") || bearer == "" {
@@ -145,4 +154,20 @@ func (c Config) SocketInit(ctx context.Context, payload map[string]any) (context
 		return nil, &socketRefusal{cause: err}
 	}
 	return outlasting(authenticated), nil
+}
+
+// SocketCheck asks what the credential of a socket is worth now, and ends the socket's context if it is nothing. It is the Check
+// of transport.WebSocketOptions.
+func (c Config) SocketCheck(ctx context.Context) {
+	known := callerFrom(ctx)
+	if known.Reauthenticate == nil {
+		return
+	}
+	_, isSignedIn, err := known.Reauthenticate(ctx)
+	switch {
+	case err != nil: // it may be asked again later; nothing can be done by the socket until it is known
+		c.Logger.Warn("could not find out what the credential of a socket is worth", "requestId", known.ID, "error", err)
+	case !isSignedIn:
+		known.end()
+	}
 }

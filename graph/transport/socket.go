@@ -382,7 +382,19 @@ func (s *socket) ping() {
 	defer cancel()
 	if err := s.conn.Ping(ctx); err != nil {
 		s.drop()
+		return
 	}
+	if s.options.Check != nil && s.isIdle() {
+		ctx, cancel := context.WithTimeout(s.credential, s.options.PongWait)
+		defer cancel()
+		s.options.Check(ctx)
+	}
+}
+
+func (s *socket) isIdle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running == 0
 }
 
 // close tells the client why, waits for its answer no longer than WriteTimeout, and ends what still runs.

@@ -34,6 +34,9 @@ type WebSocketOptions struct {
 	// one an error closes with 4403, a context that passed its deadline with 4401, a cancelled one with 4403. The close
 	// reason is a fixed text unless the error or cause has a method CloseReason() string, of at most 123 bytes.
 	Init func(ctx context.Context, payload map[string]any) (context.Context, error)
+	// Check is called at each ping of a socket on which nothing runs, with the context that Init returned: what runs asks for
+	// itself. It may end that context, by which the credential of an idle socket ends within PingInterval and PongWait.
+	Check func(ctx context.Context)
 	// InitTimeout is how long a socket may stay unacknowledged, Init included. Default DefaultInitTimeout.
 	InitTimeout time.Duration
 	// MaxOperations is how many operations one socket may run at a time. One that a client completed counts until

@@ -34,11 +34,11 @@ func (s *Server) newGraph(db manage.Store, authenticate httpapi.Authenticate, va
 	callers := callers{authenticate: authenticate}
 	config := graph.Config{
 		Manage: s.service, Store: db, Validate: validation, Feed: feed{s.follower}, MatchEvent: live.Matches,
-		EncodeCursor: live.FormatCursor, Authenticate: callers.socket,
+		EncodeCursor: live.FormatCursor, Authenticate: callers.signedIn,
 		Now: s.config.now(), Logger: s.logger, Introspection: s.config.Introspection, Timeout: operationTimeout,
 	}
 	edge := &graphEdge{
-		sockets: transport.NewWebSocket(transport.WebSocketOptions{Init: config.SocketInit, AllowedOrigins: s.config.AllowedOrigins, ShutdownGrace: streamGrace}),
+		sockets: transport.NewWebSocket(transport.WebSocketOptions{Init: config.SocketInit, Check: config.SocketCheck, AllowedOrigins: s.config.AllowedOrigins, ShutdownGrace: streamGrace}),
 		closing: make(chan struct{}),
 	}
 	edge.Handler = callers.signIn(s.logger, graph.NewHandler(config, edge.sockets, transport.SSE{Closing: edge.closing}, transport.HTTP{}))
@@ -81,25 +81,6 @@ func (c callers) signIn(logger logger, next http.Handler) http.Handler {
 type logger interface {
 	Warn(message string, arguments ...any)
 }
-
-// socket authenticates a WebSocket by its connection_init. Its context ends with the credential.
-func (c callers) socket(ctx context.Context, bearer string, info graph.RequestInfo) (context.Context, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	info.End = func() { cancel(errCredentialEnded) }
-	ctx, err := c.signedIn(ctx, bearer, info)
-	if err != nil {
-		cancel(err)
-	}
-	return ctx, err
-}
-
-// credentialEnded closes a socket whose credential was revoked.
-type credentialEnded struct{}
-
-var errCredentialEnded = credentialEnded{}
-
-func (credentialEnded) Error() string  { return "the credential has ended" }
-func (credentialEnded) CloseCode() int { return 4401 }
 
 // signedIn returns the context of a caller, who is asked again at each operation.
 func (c callers) signedIn(ctx context.Context, bearer string, info graph.RequestInfo) (context.Context, error) {

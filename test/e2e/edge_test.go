@@ -3,11 +3,15 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
 
 	"github.com/keywright/keywright/internal/apptest"
 )
@@ -118,4 +122,53 @@ func metrics(t *testing.T, c apptest.Client) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// headers is a transport: a socket that is signed in by the header of its request, as those of programs are.
+func headers(t *testing.T, c apptest.Client, document string, variables vars) (stream, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	conn, answer, err := websocket.Dial(ctx, c.URL+"/graphql", &websocket.DialOptions{
+		Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Authorization": {"Bearer " + c.Key}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	if answer.Body != nil {
+		_ = answer.Body.Close()
+	}
+	s := &socket{conn: conn}
+	t.Cleanup(s.close)
+	var ack struct{ Type string }
+	err = errors.Join(wsjson.Write(ctx, conn, vars{"type": "connection_init"}), wsjson.Read(ctx, conn, &ack))
+	if err != nil || ack.Type != "connection_ack" {
+		return nil, fmt.Errorf("sign in: %q: %w", ack.Type, err)
+	}
+	return s, s.subscribe(t.Context(), document, variables)
+}
+
+func TestR53_ASocketSignedInByItsHeaderEndsWithTheCredential(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		id, reader := s.world.User(t, "Tenant Admin")
+		feed, err := headers(t, reader, eventFeed, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		until(t, feed, "CHECKPOINT")
+		s.change(t, "revokeSignInKeys", "revokedCount", vars{"userId": id})
+		end, err := ending(t, feed)
+		if end["reason"] != "CREDENTIAL_ENDED" {
+			t.Errorf("the stream ended with %v, %v", end, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		for errors.Is(err, errComplete) {
+			_, err = feed.next(ctx)
+		}
+		if websocket.CloseStatus(err) != 4401 {
+			t.Errorf("the socket was closed with %v", err)
+		}
+	})
 }
