@@ -71,6 +71,9 @@ func (s *contract) document(f rootField, arguments vars) string {
 			passed = append(passed, fmt.Sprintf("%s: $%s", a.Name, a.Name))
 		}
 	}
+	if f.Arguments.ForName("first") != nil {
+		passed = append(passed, "first: 5") // within what an operation may cost
+	}
 	text := f.operation
 	if len(declared) > 0 {
 		text += "(" + strings.Join(declared, ", ") + ")"
