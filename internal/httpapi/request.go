@@ -49,10 +49,10 @@ func Middleware(logger *slog.Logger, metrics *Metrics, now func() time.Time, nex
 		answer := &answerWriter{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			p := recover()
-			if p != nil && p != http.ErrAbortHandler {
+			if p != nil && !isAbort(p) {
 				logger.Error("panic", "requestId", request.ID, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 			}
-			isBroken := p != nil && (answer.wrote || p == http.ErrAbortHandler)
+			isBroken := p != nil && (answer.wrote || isAbort(p))
 			if p != nil && !isBroken {
 				WriteError(answer, http.StatusInternalServerError, "INTERNAL", "internal error", request.ID)
 			}
@@ -91,6 +91,12 @@ func route(path string) string {
 		return path
 	}
 	return "other"
+}
+
+// isAbort reports whether a handler gave an answer up on purpose.
+func isAbort(p any) bool {
+	err, ok := p.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
 }
 
 // logLevel keeps what machines ask all the time out of the ordinary log, unless it fails.
