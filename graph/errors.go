@@ -68,6 +68,7 @@ func (r *Resolver) present(ctx context.Context, err error) *gqlerror.Error {
 		shown.Message = "internal error"
 		shown.Extensions = map[string]any{"code": transport.CodeInternal, "requestId": callerFrom(ctx).ID}
 	}
+	redact(shown)
 	return shown
 }
 
