@@ -141,7 +141,7 @@ func (credentialEnded) CloseCode() int { return 4401 }
 // the credential has ended.
 func (c Config) SocketInit(ctx context.Context, payload map[string]any) (context.Context, error) {
 	known := callerFrom(ctx)
-	given, isGiven := payload["authorization"].(string)
+	given, isGiven := authorization(payload)
 	if !isGiven && known.isSignedIn {
 		return outlasting(ctx), nil // its context ends with the credential already, as far as that is known in advance
 	}
@@ -154,6 +154,17 @@ func (c Config) SocketInit(ctx context.Context, payload map[string]any) (context
 		return nil, &socketRefusal{cause: err}
 	}
 	return outlasting(authenticated), nil
+}
+
+// authorization finds the member of a payload whatever the case of its name, as that of the HTTP header.
+func authorization(payload map[string]any) (given string, isGiven bool) {
+	for name, value := range payload {
+		if strings.EqualFold(name, "authorization") {
+			given, isGiven = value.(string)
+			return given, isGiven
+		}
+	}
+	return "", false
 }
 
 // SocketCheck asks what the credential of a socket is worth now, and ends the socket's context if it is nothing. It is the Check
