@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keywright/keywright/graph/internal/gen"
+	"github.com/keywright/keywright/graph/transport"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/manage"
 	"github.com/keywright/keywright/internal/query"
@@ -15,9 +16,12 @@ import (
 
 // Feed delivers the events of a tenant, in order, none lost or doubled (P2).
 type Feed interface {
-	// Subscribe begins a stream. A cursor that cannot be one gives a *lifecycle.Refusal.
+	// Subscribe begins a stream. A cursor that cannot be one gives a *lifecycle.Refusal, a feed that has ended ErrStopping.
 	Subscribe(ctx context.Context, r StreamRequest) (Stream, error)
 }
+
+// ErrStopping refuses a stream that is asked for while the server ends.
+var ErrStopping error = &codedError{code: transport.CodeUnavailable, message: "the server is stopping: connect again"}
 
 // StreamRequest says what a stream is to deliver, and to whom.
 type StreamRequest struct {

@@ -137,7 +137,10 @@ func (f feed) Subscribe(ctx context.Context, r graph.StreamRequest) (graph.Strea
 			return live.Reason(reason), err
 		},
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, live.ErrStopped):
+		return nil, graph.ErrStopping
+	case err != nil:
 		return nil, err
 	}
 	return &stream{Subscription: s}, nil

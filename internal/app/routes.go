@@ -25,6 +25,7 @@ func (s *Server) routes(authenticate httpapi.Authenticate, metrics *httpapi.Metr
 	})
 	mux.HandleFunc("GET /healthz", httpapi.Alive)
 	mux.Handle("GET /readyz", httpapi.Ready(s.logger,
+		httpapi.Check{Name: "server", IsRequired: true, Ask: s.isServing},
 		httpapi.Check{Name: "database", IsRequired: true, Ask: s.opened.store.Ping},
 		httpapi.Check{Name: "sharedState", Ask: s.shared.Ping},
 		httpapi.Check{Name: "eventFeed", Ask: s.feedIsFresh},
@@ -32,6 +33,14 @@ func (s *Server) routes(authenticate httpapi.Authenticate, metrics *httpapi.Metr
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{}))
 	mux.Handle("/", web.IDE("/graphql"))
 	return mux
+}
+
+// isServing reports whether the server is not about to end.
+func (s *Server) isServing(context.Context) error {
+	if s.isStopping.Load() {
+		return errors.New("the server is stopping")
+	}
+	return nil
 }
 
 // feedIsFresh reports whether the node knew a moment ago what is in the log.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -49,6 +50,8 @@ type Server struct {
 	stopRest context.CancelFunc
 	group    *errgroup.Group
 	failed   chan error // what ended the listening; never closed
+
+	isStopping atomic.Bool
 }
 
 // Start opens everything, begins to listen and to serve, and returns.
@@ -118,7 +121,9 @@ func (s *Server) committed(ctx context.Context, position int64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inEffect)
 	defer cancel()
 	err := s.follower.CatchUp(ctx, position)
-	if err != nil && !errors.Is(err, live.ErrProjectionBehind) { // the follower has told of that once
+	// Of a projection that is behind the follower has told once. A follower that has stopped does so with its server, whose
+	// answers end too; the other nodes have their own.
+	if err != nil && !errors.Is(err, live.ErrProjectionBehind) && !errors.Is(err, live.ErrStopped) {
 		s.logger.Warn("a change is in effect within the lease only", "position", position, "error", err)
 	}
 }
@@ -189,14 +194,17 @@ func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 // AdminKey is the administrator's key if this start created the administrator.
 func (s *Server) AdminKey() string { return s.adminKey }
 
-// Shutdown ends streams with a reason, lets requests end, writes what is kept in memory, and
+// Shutdown takes no more connections, ends streams with a reason, lets requests end, writes what is kept in memory, and
 // closes everything. ctx bounds how long requests and streams may take.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stopFeed() // ends every subscription with END and SHUTDOWN
-	err := s.graph.Shutdown(ctx)
+	s.isStopping.Store(true)
+	requests := make(chan error, 1)
+	go func() { requests <- s.http.Shutdown(ctx) }() // first of all it closes the listener
+	s.stopFeed()                                     // ends every subscription with END and SHUTDOWN
 	late := time.AfterFunc(streamGrace, func() { close(s.graph.closing) })
 	defer late.Stop()
-	if httpErr := s.http.Shutdown(ctx); httpErr != nil {
+	err := s.graph.Shutdown(ctx)
+	if httpErr := <-requests; httpErr != nil {
 		err = errors.Join(err, fmt.Errorf("requests did not end in time: %w", httpErr), s.http.Close())
 	}
 	s.stopRest() // after the last request: what it noted is written too

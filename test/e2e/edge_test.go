@@ -1,14 +1,17 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
@@ -169,6 +172,87 @@ func TestR53_ASocketSignedInByItsHeaderEndsWithTheCredential(t *testing.T) {
 		}
 		if websocket.CloseStatus(err) != 4401 {
 			t.Errorf("the socket was closed with %v", err)
+		}
+	})
+}
+
+// heldRequest is one that the server waits for the body of.
+type heldRequest struct {
+	conn   net.Conn
+	answer *bufio.Reader
+	body   string
+}
+
+// hold posts all of an operation but its body, and returns when the server is about to read that.
+func hold(t *testing.T, c apptest.Client, accept, body string) heldRequest {
+	t.Helper()
+	address := strings.TrimPrefix(c.URL, "http://")
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	h := heldRequest{conn, bufio.NewReader(conn), body}
+	_, err = fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nAccept: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
+		address, c.Key, accept, len(body))
+	if err = errors.Join(err, conn.SetDeadline(time.Now().Add(patience))); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := http.ReadResponse(h.answer, nil); err != nil || answer.StatusCode != http.StatusContinue {
+		t.Fatalf("the server does not wait for a body: %v", err)
+	}
+	return h
+}
+
+// finish sends the body and reads the answer.
+func (h heldRequest) finish(t *testing.T) string {
+	t.Helper()
+	if _, err := io.WriteString(h.conn, h.body); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(h.answer, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestSHUTDOWN_WhatComesWhileTheServerStopsIsToldSo(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		feed := open(t, "websocket", s.Client, eventFeed, nil)
+		stream := hold(t, s.Client, "text/event-stream", `{"query": "subscription { events { kind } }"}`)
+		change := hold(t, s.Client, "application/json", `{"query": "mutation { createOrganization(input: {name: \"Late\"}) { organization { name } } }"}`)
+		ended := make(chan struct{})
+		server := s.server // Stop forgets it
+		go func() {
+			defer close(ended)
+			server.Stop(t)
+		}()
+		if end, err := ending(t, feed); end["reason"] != "SHUTDOWN" {
+			t.Errorf("the stream ended with %v, %v", end, err)
+		}
+		eventually(t, "no connection is taken", patience, func() bool {
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.URL, "http://"))
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err != nil
+		})
+		if body := stream.finish(t); !strings.Contains(body, `"code":"UNAVAILABLE"`) || strings.Contains(body, "INTERNAL") {
+			t.Errorf("a new stream gets %s", body)
+		}
+		if body := change.finish(t); !strings.Contains(body, `"name":"Late"`) {
+			t.Errorf("a change gets %s", body)
+		}
+		<-ended
+		if log := server.Logs.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "within the lease only") {
+			t.Errorf("the log says %s", log)
 		}
 	})
 }
