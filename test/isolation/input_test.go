@@ -52,9 +52,17 @@ func many(n int) []string {
 
 // badNames are refused wherever a name is given.
 var badNames = []struct{ name, text, code string }{
-	{"empty", "", "REQUIRED"}, {"blank", " \t ", "REQUIRED"}, {"invisible", "\u200b\u2060", "REQUIRED"}, {"too long", strings.Repeat("x", 201), "TOO_LONG"},
-	{"NUL", "a\x00b", "INVALID"}, {"control", "a\x07b", "INVALID"}, {"escape", "a\x1b[31mb", "INVALID"}, {"bidi", "a\u202eb", "INVALID"},
-	{"line break", "a\nb", "INVALID"}, {"outer space", " a", "INVALID"}, {"C1", "a\u0085b", "INVALID"},
+	{"empty", "", "REQUIRED"},
+	{"blank", " \t ", "REQUIRED"},
+	{"invisible", "\u200b\u2060", "REQUIRED"},
+	{"too long", strings.Repeat("x", 201), "TOO_LONG"},
+	{"NUL", "a\x00b", "INVALID"},
+	{"control", "a\x07b", "INVALID"},
+	{"escape", "a\x1b[31mb", "INVALID"},
+	{"bidi", "a\u202eb", "INVALID"},
+	{"line break", "a\nb", "INVALID"},
+	{"outer space", " a", "INVALID"},
+	{"C1", "a\u0085b", "INVALID"},
 }
 
 // nameTakers are the mutations that take a name, and what else they need.
@@ -122,12 +130,12 @@ func refusalOf(reply apptest.Reply) string {
 		all, _ := path.([]any)
 		return strings.Join(strings.Fields(strings.Trim(fmt.Sprint(all), "[]")), ".")
 	}
-	for _, e := range reply.Errors {
-		path := join(e.Path)
+	if len(reply.Errors) > 0 {
+		e := reply.Errors[0]
 		if e.Extensions["argumentPath"] != nil {
-			path = join(e.Extensions["argumentPath"])
+			return e.Code() + " at " + join(e.Extensions["argumentPath"])
 		}
-		return e.Code() + " at " + path
+		return e.Code() + " at " + join(e.Path)
 	}
 	for _, payload := range reply.Data {
 		found, _ := payload.(map[string]any)
