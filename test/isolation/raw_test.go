@@ -2,7 +2,6 @@ package isolation
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -10,8 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/coder/websocket"
 
 	"github.com/keywright/keywright/internal/apptest"
 )
@@ -187,11 +184,13 @@ func TestOtherWebSitesCannotActAsTheirVisitors(t *testing.T) {
 		for origin, allowed := range map[string]bool{
 			"https://evil.example": false, "null": false, "http://127.0.0.1.evil.example": false, "http://127.0.0.1:1": false, w.URL: true,
 		} {
-			conn, response, ctx, err := dial(t, w.Client, http.Header{"Origin": {origin}})
+			conn, response, _, err := dial(t, w.Client, http.Header{"Origin": {origin}})
 			if (err == nil) != allowed || !allowed && response.StatusCode != http.StatusForbidden {
 				t.Errorf("a socket from %s: %v", origin, err)
 			}
-			closeSocket(ctx, conn)
+			if conn != nil {
+				_ = conn.CloseNow()
+			}
 		}
 		evil := map[string]string{"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Authorization": ""}
 		for _, contentType := range []string{"application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"} {
@@ -238,11 +237,5 @@ func (w *tenant) forgedGets(t *testing.T) {
 		if status, body := r.send(t, w.As("")); status != c.status {
 			t.Errorf("a GET by %s: status %d, want %d: %s", name, status, c.status, body)
 		}
-	}
-}
-
-func closeSocket(_ context.Context, conn *websocket.Conn) {
-	if conn != nil {
-		_ = conn.CloseNow()
 	}
 }
