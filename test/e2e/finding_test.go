@@ -25,7 +25,7 @@ func found(t *testing.T, c apptest.Client, filter vars, search string) []string 
 }
 
 // Key sets are found by each filter, by combinations, and by free text together with them.
-func TestS0_1_S0_2_S0_3_S0_4_S0_5_S0_6_S0_7_S0_8_S0_9_S0_10_S0_11_KeySetsAreFound(t *testing.T) {
+func TestS0_3_S0_4_S0_5_S0_6_S0_7_S0_8_S0_9_S0_10_S0_11_KeySetsAreFound(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
 		s := newScene(t, o)
 		w := s.world
@@ -124,7 +124,7 @@ func TestS0_25_S0_27_S0_28_S0_36_S0_37_DetailsOfAKeySet(t *testing.T) {
 
 // One key set for each environment and for each agent of one application, and the old one works while the new one is
 // introduced.
-func TestS4_1_S4_7_S4_8_S4_9_S4_11_S4_12_S4_25_S4_29_ManyKeySetsOfOneApplication(t *testing.T) {
+func TestS4_8_S4_9_S4_11_S4_25_S4_29_ManyKeySetsOfOneApplication(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
 		s := newScene(t, o)
 		w := s.world
