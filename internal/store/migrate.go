@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 	"time"
 
@@ -139,9 +140,13 @@ func (s *Store) tables(ctx context.Context, in bun.IDB) (map[string]bool, error)
 
 // compatible refuses a database whose past is not a beginning of this binary's list.
 func compatible(applied []appliedMigration, all []migration) error {
+	newest := all[len(all)-1]
 	for i, a := range applied {
-		if a.Version > len(all) {
-			return fmt.Errorf("the database is newer than this version of Keywright: it has migration %s, and %d is the newest known here", a.Name, len(all))
+		if a.Version > newest.Version {
+			return fmt.Errorf("the database is newer than this version of Keywright: it has migration %s, and %s is the newest known here", a.Name, newest.Name)
+		}
+		if i == len(all) {
+			return fmt.Errorf("the database was migrated by another build of Keywright: its migration %s is not known here", a.Name)
 		}
 		if want := all[i]; a.Version != want.Version || a.Name != want.Name || a.Checksum != want.Checksum {
 			return fmt.Errorf("the database was migrated by another build of Keywright: its migration %s is not the one known here", a.Name)
@@ -157,12 +162,15 @@ func (s *Store) migrationFiles() fs.FS {
 	return migrations.Postgres()
 }
 
-// readMigrations reads the files in order. They are numbered from 1 without gaps, so the place in the list is the
-// version.
+// readMigrations reads the files in the order of their numbers, which are the versions. Numbers may be left out, but
+// none stands twice.
 func readMigrations(files fs.FS) ([]migration, error) {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
 		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	if len(names) == 0 {
+		return nil, errors.New("there are no migrations")
 	}
 	all := make([]migration, len(names))
 	for i, name := range names { // sorted by name
@@ -170,11 +178,13 @@ func readMigrations(files fs.FS) ([]migration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read migration %s: %w", name, err)
 		}
-		if !strings.HasPrefix(name, fmt.Sprintf("%04d_", i+1)) {
-			return nil, fmt.Errorf("migration %s does not carry the number %04d", name, i+1)
+		number, _, _ := strings.Cut(name, "_")
+		version, err := strconv.Atoi(number)
+		if err != nil || len(number) != 4 || version < 1 || i > 0 && version <= all[i-1].Version {
+			return nil, fmt.Errorf("migration %s does not begin with four digits that are its own", name)
 		}
 		sum := sha256.Sum256(text)
-		all[i] = migration{Version: i + 1, Name: strings.TrimSuffix(name, ".sql"), Checksum: hex.EncodeToString(sum[:]), sql: string(text)}
+		all[i] = migration{Version: version, Name: strings.TrimSuffix(name, ".sql"), Checksum: hex.EncodeToString(sum[:]), sql: string(text)}
 	}
 	return all, nil
 }
