@@ -19,7 +19,8 @@ const module = "github.com/keywright/keywright"
 
 // inner is what an edge may import of the project: the use cases and what they stand on, never another edge.
 var inner = []string{
-	"internal/access", "internal/lifecycle", "internal/manage", "internal/query", "internal/secret", "internal/strictjson", "internal/validate",
+	"internal/access", "internal/lifecycle", "internal/manage", "internal/oauth", "internal/query", "internal/secret",
+	"internal/signing", "internal/strictjson", "internal/validate",
 }
 
 // everything allows any import: the package only puts things together.
@@ -35,6 +36,8 @@ var mayImport = map[string][]string{
 	"internal/access":    {"internal/lifecycle"},
 	"internal/manage":    {"internal/access", "internal/lifecycle", "internal/query", "internal/secret"},
 	"internal/validate":  {"internal/lifecycle", "internal/query", "internal/secret"},
+	"internal/signing":   {"internal/lifecycle", "internal/secret"},
+	"internal/oauth":     {"internal/lifecycle", "internal/secret", "internal/signing", "internal/validate"},
 
 	"graph":            inner,
 	"internal/gateway": inner,
@@ -67,6 +70,8 @@ var onlyStandardLibrary = []string{"internal/lifecycle"}
 // onlyUsers names who may import a library. Everybody else goes through them.
 var onlyUsers = map[string][]string{
 	"github.com/99designs/gqlgen":    {"graph"},
+	"github.com/go-jose/go-jose":     {"internal/signing"},
+	"github.com/go-oauth2/oauth2":    {"internal/httpapi"},
 	"github.com/jackc/pgx":           {"internal/store", "internal/testenv"},
 	"github.com/redis/go-redis":      {"internal/shared"},
 	"github.com/tink-crypto/tink-go": {"internal/secret"},

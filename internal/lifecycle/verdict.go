@@ -23,6 +23,8 @@ type Facts struct {
 	RetiresAt         *time.Time         `json:"r,omitempty"`
 	AuthorizedAPIs    []APIID            `json:"p,omitempty"` // of active subscriptions to APIs that are not retired
 	Scopes            []string           `json:"sc,omitempty"`
+	ClientType        OAuthClientType    `json:"ct,omitempty"` // empty: not an OAUTH2_CLIENT key set
+	Revision          int64              `json:"-"`            // log position as of which they were read; 0: not noted
 }
 
 // Presented says what a key is presented for. Empty members are not checked.

@@ -44,6 +44,14 @@ type Store interface {
 	// key; the position is right then, too.
 	Facts(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, int64, error)
 
+	// TenantOfKey finds the tenant of the key with the digest, for who can show the secret and cannot
+	// name the tenant; ErrNotFound if there is no such key. It is the same as long as the key exists.
+	TenantOfKey(ctx context.Context, digest []byte) (lifecycle.TenantID, error)
+
+	// DigestOf finds the digest of a key of the tenant; ErrNotFound if there is no such key. It is
+	// the same as long as the key exists.
+	DigestOf(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.KeyID) ([]byte, error)
+
 	// DigestsBelow lists the digests of all keys that an event touches the verdict of: those of
 	// its key set, else of its application, else of the API, the environment or the suspended or
 	// reactivated tenant that it is about. The log's reader outdates what is cached of them.

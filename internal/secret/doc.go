@@ -34,8 +34,10 @@
 // server secret, and presented as a key it is a string of the wrong form (T15).
 // Sealed values and their data keys open only with the server secret.
 //
-// The server secret file alone: nothing that validates. Who has it can neither
-// list nor forge credentials without writing to the database.
+// The server secret file alone: no credential. Who has it can neither list nor
+// forge credentials without writing to the database, but can sign: an access
+// token for an OAuth client whose ids are known, and the assertions that tell a
+// service behind a gateway who calls. Such a token still ends with its key.
 //
 // The file and a copy of the database: sealed values whose data keys are in
 // that copy can be read. Hashed credentials still cannot: guessing 190 bits is

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -26,6 +27,7 @@ const (
 	forSealing     = "sealing"
 	forChain       = "log-chain"
 	forFingerprint = "fingerprint"
+	forSigning     = "signing"
 	forOther       = "other"
 )
 
@@ -42,6 +44,7 @@ type subkeys struct {
 	digests     *mac
 	chain       *mac
 	sealing     tink.AEAD
+	signing     ed25519.PrivateKey
 	other       *mac
 	fingerprint string
 }
@@ -113,6 +116,27 @@ func (k *Keyring) MAC(version int, purpose string, data ...[]byte) []byte {
 	return keys.other.sumParts(slices.Concat([][]byte{[]byte(purpose)}, data))
 }
 
+// PublicKey returns the Ed25519 key by which anybody checks what [Keyring.Sign]
+// signed. It is derived, so every node has the same one and none is stored. It
+// is nil for a version the keyring does not have.
+func (k *Keyring) PublicKey(version int) ed25519.PublicKey {
+	keys := k.versions[version]
+	if keys == nil {
+		return nil
+	}
+	return slices.Clone(keys.signing.Public().(ed25519.PublicKey))
+}
+
+// Sign returns the Ed25519 signature of a message, 64 bytes; the same message
+// has always the same one. It is nil for a version the keyring does not have.
+func (k *Keyring) Sign(version int, message []byte) []byte {
+	keys := k.versions[version]
+	if keys == nil {
+		return nil
+	}
+	return ed25519.Sign(keys.signing, message)
+}
+
 // Fingerprint returns 16 hex digits that identify a version and reveal nothing
 // of it. Kept in the database, it lets a start with the wrong file be refused
 // before anything is damaged. It is empty for a version the keyring does not
@@ -130,7 +154,7 @@ func (*Keyring) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, r
 
 func newSubkeys(secret []byte, version int) (*subkeys, error) {
 	derived := make(map[string][]byte)
-	for _, purpose := range []string{forDigests, forSealing, forChain, forFingerprint, forOther} {
+	for _, purpose := range []string{forDigests, forSealing, forChain, forFingerprint, forSigning, forOther} {
 		key, err := derive(secret, purpose, version)
 		if err != nil {
 			return nil, err
@@ -145,6 +169,7 @@ func newSubkeys(secret []byte, version int) (*subkeys, error) {
 		digests:     newMAC(derived[forDigests]),
 		chain:       newMAC(derived[forChain]),
 		sealing:     sealing,
+		signing:     ed25519.NewKeyFromSeed(derived[forSigning]),
 		other:       newMAC(derived[forOther]),
 		fingerprint: hex.EncodeToString(newMAC(derived[forFingerprint]).sumParts(nil))[:16],
 	}, nil

@@ -1,6 +1,7 @@
 package secret_test
 
 import (
+	"crypto/ed25519"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -56,6 +57,7 @@ func TestKeyring_DerivedValuesStayTheSame(t *testing.T) {
 		ring.Fingerprint(1):           "1b29c3c2faf2c2ce",
 		hex.EncodeToString(ring.ChainMAC(1, []byte("ab"), []byte("c"))): "445207aae0ff3b9ddad3b586b04f6de35bdd6c0f440333e1ed13635f3f0f6e8d",
 		hex.EncodeToString(ring.MAC(1, "cursor", []byte("c"))):          "ba0aeb79ac7249fc995e9e293737671a0217046f18f3a5099d70eb9b8f46c4d4",
+		hex.EncodeToString(ring.PublicKey(1)):                           "d2febb90ecb1cb5184fb33befcbce619e58026f5e536da069e6010ef65ddf979",
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -72,6 +74,20 @@ func TestR32_DigestsNeedTheServerSecret(t *testing.T) {
 	moved := loadKeyring(t, 2, map[int]string{2: goldenKey})
 	if ring.Digest(1, c) == moved.Digest(2, c) || ring.Fingerprint(1) == moved.Fingerprint(2) {
 		t.Error("a secret under another version number gives the same")
+	}
+}
+
+func TestKeyring_SignaturesVerifyUnderTheirVersionsPublicKeyOnly(t *testing.T) {
+	ring := loadKeyring(t, 1, map[int]string{1: goldenKey, 2: goldenKey})
+	signature := ring.Sign(1, []byte("message"))
+	if !ed25519.Verify(ring.PublicKey(1), []byte("message"), signature) {
+		t.Error("the signature does not verify")
+	}
+	if ed25519.Verify(ring.PublicKey(1), []byte("massage"), signature) || ed25519.Verify(ring.PublicKey(2), []byte("message"), signature) {
+		t.Error("it verifies for another message, or under another version's key")
+	}
+	if ring.Sign(3, []byte("message")) != nil || ring.PublicKey(3) != nil {
+		t.Error("a version that is not there signs")
 	}
 }
 

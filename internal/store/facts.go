@@ -49,9 +49,29 @@ func (s *Store) Facts(ctx context.Context, tenant lifecycle.TenantID, digest []b
 		return lifecycle.Facts{}, position, fmt.Errorf("find the facts of a key: %w", s.explain(ctx, err))
 	}
 	if row.OAuthClient != nil {
-		row.Scopes = row.OAuthClient.Scopes
+		row.Scopes, row.ClientType = row.OAuthClient.Scopes, row.OAuthClient.ClientType
 	}
 	return row.Facts, position, nil
+}
+
+// TenantOfKey implements [manage.Store].
+func (s *Store) TenantOfKey(ctx context.Context, digest []byte) (lifecycle.TenantID, error) {
+	var tenant lifecycle.TenantID
+	err := s.read.NewRaw("SELECT tenant_id FROM keys WHERE digest = ?", digest).Scan(ctx, &tenant)
+	if err != nil {
+		return "", fmt.Errorf("find the tenant of a key: %w", s.explain(ctx, err))
+	}
+	return tenant, nil
+}
+
+// DigestOf implements [manage.Store].
+func (s *Store) DigestOf(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.KeyID) ([]byte, error) {
+	var digest []byte
+	err := s.read.NewRaw("SELECT digest FROM keys WHERE id = ? AND tenant_id = ?", id, tenant).Scan(ctx, &digest)
+	if err != nil {
+		return nil, fmt.Errorf("find the digest of a key: %w", s.explain(ctx, err))
+	}
+	return digest, nil
 }
 
 // DigestsBelow implements [manage.Store]. Events of a tenant, an environment or an API touch more than one

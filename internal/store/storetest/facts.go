@@ -30,7 +30,7 @@ func testFacts(t *testing.T, db Database) {
 		TenantID: w.tenant.ID, TenantStatus: w.tenant.Status, ApplicationID: w.app.ID, ApplicationStatus: w.app.Status,
 		EnvironmentID: w.env.ID, EnvironmentSlug: w.env.Slug, KeySetID: w.set.ID, KeySetStatus: w.set.Status, Authentication: w.set.AuthenticationType,
 		KeyID: w.key.ID, KeyStatus: w.key.Status, ExpiresAt: w.key.ExpiresAt, RetiresAt: w.key.RetiresAt,
-		AuthorizedAPIs: []lifecycle.APIID{w.api.ID}, Scopes: w.set.OAuthClient.Scopes,
+		AuthorizedAPIs: []lifecycle.APIID{w.api.ID}, Scopes: w.set.OAuthClient.Scopes, ClientType: w.set.OAuthClient.ClientType,
 	}
 	ask := func(tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, error) {
 		t.Helper()
@@ -56,6 +56,23 @@ func testFacts(t *testing.T, db Database) {
 		return errors.Join(tx.Update(ctx, &w.api), tx.Update(ctx, &w.sub))
 	})
 	same(t, "Facts with a suspended subscription", want)(ask(w.tenant.ID, w.key.Digest))
+}
+
+func testDigestsAndTenantsOfKeys(t *testing.T, db Database) {
+	w, other := settle(t, db), settle(t, db)
+	same(t, "TenantOfKey", w.tenant.ID)(db.TenantOfKey(t.Context(), w.key.Digest))
+	same(t, "DigestOf", w.key.Digest)(db.DigestOf(t.Context(), w.tenant.ID, w.key.ID))
+	if tenant, err := db.TenantOfKey(t.Context(), digest()); tenant != "" || !errors.Is(err, manage.ErrNotFound) {
+		t.Errorf("the tenant of a digest that nothing has: %q, %v, want not found", tenant, err)
+	}
+	for what, ask := range map[string]struct {
+		tenant lifecycle.TenantID
+		key    lifecycle.KeyID
+	}{"a foreign key": {other.tenant.ID, w.key.ID}, "no key": {w.tenant.ID, id[lifecycle.KeyID](lifecycle.KindKey)}} {
+		if digest, err := db.DigestOf(t.Context(), ask.tenant, ask.key); digest != nil || !errors.Is(err, manage.ErrNotFound) {
+			t.Errorf("the digest of %s: %x, %v, want not found", what, digest, err)
+		}
+	}
 }
 
 func testDigestsBelow(t *testing.T, db Database) {

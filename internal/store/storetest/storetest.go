@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t testing.TB) Database) {
 		"ReusableKeySetsInTheirOrder":                      testReusable,
 		"SignInFindsKeyUserTenantAndPermissions":           testSignIn,
 		"HoldersOfAPermission":                             testHolders,
+		"KeysTellTheirDigestAndTheirTenant":                testDigestsAndTenantsOfKeys,
 		"FactsAreAsNewAsTheirPosition":                     testFacts,
 		"DigestsBelowEvents":                               testDigestsBelow,
 		"T6_RecordUseOnlyRaises":                           testRecordUse,
