@@ -7,7 +7,7 @@ MAKEFLAGS   += --no-print-directory
 tool := go tool -modfile=tools/go.mod
 
 # Arguments for `make run` (ARGS="--listen 127.0.0.1:9000"), `make unit` (PKG=./internal/store/...) and
-# `make bench` (BENCH="-quick -run validate").
+# `make bench` (BENCH="-quick -run near,redis").
 ARGS  ?=
 PKG   ?= ./...
 BENCH ?=

@@ -4,21 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 )
 
 // effort is how much is measured.
 type effort struct {
-	rounds int           // pairs of rounds
-	round  time.Duration // length of one
-	crowd  int           // key sets in the large lists
-	fanned int           // events of one round of fan-out
-	bound  time.Duration // of the whole run
+	connections int           // of the load on the hot path
+	rounds      int           // pairs of rounds
+	round       time.Duration // length of one
+	crowd       int           // key sets in the large lists
+	fanned      int           // events of one round of fan-out
+	issued      int           // keys that are each presented once
+	revoked     int           // keys that are revoked
+	phase       time.Duration // of floods and outages: with, or without
+	outage      time.Duration // how long Redis is out
+	bound       time.Duration // of the whole run
 }
 
 // bench is one run. It is a testing.TB, so that it can use the servers, the client and the data of the tests: what ends
@@ -26,14 +28,14 @@ type effort struct {
 type bench struct {
 	testing.TB // never set; only the methods below are there
 	effort
+	*report
 	ctx      context.Context
-	out      io.Writer
 	cleanups []func()
 	errs     []error
 }
 
-func newBench(ctx context.Context, out io.Writer, e effort) *bench {
-	return &bench{ctx: ctx, out: out, effort: e}
+func newBench(ctx context.Context, r *report, e effort) *bench {
+	return &bench{ctx: ctx, report: r, effort: e}
 }
 
 // ended unwinds the goroutine of a run that cannot go on.
@@ -53,7 +55,7 @@ func (b *bench) do(fn func()) error {
 
 // group runs fn and cleans up after it; a failure ends the run.
 func (b *bench) group(fn func(b *bench)) {
-	inner := newBench(b.ctx, b.out, b.effort)
+	inner := newBench(b.ctx, b.report, b.effort)
 	b.must(inner.do(func() { fn(inner) }))
 }
 
@@ -94,22 +96,4 @@ func (b *bench) TempDir() string {
 	b.must(err)
 	b.Cleanup(func() { b.must(os.RemoveAll(dir)) })
 	return dir
-}
-
-// header says what the numbers were measured on.
-func (b *bench) header() {
-	load := "unknown"
-	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
-		load = strings.Join(strings.Fields(string(text))[:3], " ")
-	}
-	b.printf("GOMAXPROCS=%d in each process, %s/%s, %s; load of the machine before the run: %s\n", runtime.GOMAXPROCS(0),
-		runtime.GOOS, runtime.GOARCH, runtime.Version(), load)
-	b.printf("%d pairs of rounds of %v; ratio = time per operation, Keywright's to the baseline's (spread); 1 would be free\n\n", b.rounds, b.round)
-	b.printf(row, "benchmark", "baseline", "Keywright", "ratio", "p50", "p99", "CPU per operation", "CPU ratio")
-	b.printf("|%s\n", strings.Repeat("---|", 8))
-}
-
-func (b *bench) printf(format string, args ...any) {
-	_, err := fmt.Fprintf(b.out, format, args...)
-	b.must(err)
 }

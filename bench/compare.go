@@ -21,12 +21,9 @@ func (s sample) cpuPerOperation() time.Duration { return s.cpu / time.Duration(s
 // side works for about as long as it is told.
 type side func(d time.Duration) sample
 
-// row is the form of a line, of the heading too: Markdown that can be read as it is.
-const row = "| %-47s | %11s | %11s | %-18s | %-17s | %-17s | %-19s | %9s |\n"
-
 // compare runs the two sides in turns and prints a line. The first, shorter round of each warms caches and connections
 // and does not count.
-func (b *bench) compare(name string, baseline, ours side) {
+func (b *bench) compare(name string, baseline, ours side, goals ...goal) {
 	baseline(b.round / 3)
 	ours(b.round / 3)
 	var base, own []sample
@@ -43,16 +40,24 @@ func (b *bench) compare(name string, baseline, ours side) {
 			b.Fatalf("%s: a round of %v is too short for one operation", name, b.round)
 		}
 		base, own = append(base, x), append(own, y)
-		ratios = append(ratios, y.perOperation()/x.perOperation())
+		ratios = append(ratios, x.perOperation()/y.perOperation())
 		if x.cpu > 0 && y.cpu > 0 {
 			cpuRatios = append(cpuRatios, float64(y.cpuPerOperation())/float64(x.cpuPerOperation()))
 		}
 	}
-	b.printf(row, name, rate(base), rate(own), spread(ratios), both(base, own, quantile(.5)), both(base, own, quantile(.99)),
-		both(base, own, meanCPU), ratioText(cpuRatios))
+	var g goal
+	if len(goals) > 0 {
+		g = goals[0]
+	}
+	b.compared(name, rate(base), rate(own), spread(ratios), both(base, own, quantile(.5)), both(base, own, quantile(.99)),
+		both(base, own, meanCPU), ratioText(cpuRatios), g, g.verdict(median(ratios), median(cpuRatios)))
 }
 
+// median of nothing is 0.
 func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]
 }
@@ -94,12 +99,17 @@ func quantile(q float64) func([]sample) (time.Duration, bool) {
 		for _, s := range rounds {
 			all = append(all, s.latencies...)
 		}
-		if len(all) == 0 {
-			return 0, false
-		}
-		slices.Sort(all)
-		return all[min(int(q*float64(len(all))), len(all)-1)], true
+		return quantileOf(all, q), len(all) > 0
 	}
+}
+
+// quantileOf sorts what it is given. Of nothing it is 0.
+func quantileOf(latencies []time.Duration, q float64) time.Duration {
+	if len(latencies) == 0 {
+		return 0
+	}
+	slices.Sort(latencies)
+	return latencies[min(int(q*float64(len(latencies))), len(latencies)-1)]
 }
 
 func meanCPU(rounds []sample) (time.Duration, bool) {
@@ -109,7 +119,7 @@ func meanCPU(rounds []sample) (time.Duration, bool) {
 		cpu += s.cpu
 		operations += s.operations
 	}
-	return cpu / time.Duration(operations), cpu > 0
+	return cpu / time.Duration(max(1, operations)), cpu > 0
 }
 
 // short has three digits.

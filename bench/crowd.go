@@ -27,7 +27,7 @@ func measureCrowd(b *bench) {
 		tenant := lifecycle.TenantID(first.Do(b, `{ viewer { tenant { id } } }`, nil).Text(b, "viewer", "tenant", "id"))
 		first.stop()
 		var statement string
-		db := b.open(here, func(sent string) { statement = sent })
+		db, _ := b.open(here, func(sent string) { statement = sent })
 		b.crowd(db, tenant)
 		b.analyze(here)
 		server, bare := b.keywright(here.data, here.flags...), b.bare(here.database, here.data)
@@ -47,13 +47,13 @@ func measureCrowd(b *bench) {
 	})
 }
 
-func (b *bench) open(at place, trace func(string)) *store.Store {
+func (b *bench) open(at place, trace func(string)) (*store.Store, *secret.Keyring) {
 	keyring, err := secret.LoadKeyring(at.data + "/secret.json")
 	b.must(err)
 	db, err := store.Open(b.ctx, store.Config{URL: at.database, Chain: keyring, Now: instant, Trace: trace})
 	b.must(err)
 	b.Cleanup(func() { b.must(db.Close()) })
-	return db
+	return db, keyring
 }
 
 // crowd fills a tenant: 50 key sets for each application, one in 200 suspended.

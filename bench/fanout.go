@@ -50,13 +50,16 @@ type send func(asker int) error
 
 func (b *bench) sender(p *process, path, want string, body request) send {
 	open := make([]*connection, askers)
+	q := question{path: path, want: want, body: body}
 	return func(asker int) error {
 		if open[asker] == nil {
-			open[asker] = b.connect(p, path)
+			open[asker] = b.connect(p, q)
 		}
 		c := open[asker]
-		c.sent++
-		return c.roundTrip(body(asker, c.sent-1), want)
+		if err := c.expect(time.Now()); err != nil {
+			return err
+		}
+		return c.roundTrip(q, body(asker, c.sent))
 	}
 }
 

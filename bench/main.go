@@ -9,7 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"regexp"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,23 +42,30 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	quick := flags.Bool("quick", false, "fewer and shorter rounds, and a tenth of the rows: within a minute")
-	only := flags.String("run", ".", "regular `expression`: only groups whose name it matches ("+groupNames()+")")
+	quick := flags.Bool("quick", false, "fewer and shorter rounds, and a tenth of the rows: a glance")
+	only := flags.String("run", "", "only these `sections`, separated by commas; all of them are:\n"+sectionNames())
 	profiles := flags.String("profile", "", "measure nothing, but write CPU profiles of the server into this `folder`")
+	connections := flags.Int("connections", 16, "over how many connections the hot path is asked")
+	outage := flags.Duration("outage", 0, "how long Redis is out in the section outage; 10s, or 3s when quick")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	pattern, err := regexp.Compile(*only)
-	if err != nil {
-		return fmt.Errorf("run: %w", err)
-	}
-	e := effort{rounds: 5, round: 900 * time.Millisecond, crowd: 100_000, fanned: 60, bound: 10 * time.Minute}
+	e := effort{rounds: 5, round: 900 * time.Millisecond, crowd: 100_000, fanned: 60, issued: 60_000, revoked: 100, phase: 5 * time.Second, outage: 10 * time.Second, bound: 30 * time.Minute}
 	if *quick {
-		e = effort{rounds: 3, round: 150 * time.Millisecond, crowd: 10_000, fanned: 15, bound: 3 * time.Minute}
+		e = effort{rounds: 3, round: 150 * time.Millisecond, crowd: 10_000, fanned: 15, issued: 8_000, revoked: 15, phase: 1500 * time.Millisecond, outage: 3 * time.Second, bound: 6 * time.Minute}
+	}
+	e.connections = max(1, *connections)
+	if *outage > 0 {
+		e.outage = *outage
+		e.bound += *outage
+	}
+	wanted, err := wantedSections(*only)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.bound)
 	defer cancel()
-	b := newBench(ctx, out, e)
+	b := newBench(ctx, &report{out: out, wanted: wanted}, e)
 	if *profiles != "" {
 		return b.do(func() { b.profile(*profiles) })
 	}
@@ -66,32 +74,61 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		b.Cleanup(func() { b.must(os.RemoveAll(filepath.Dir(program))) })
 		b.header()
 		for _, g := range groups {
-			if pattern.MatchString(g.name) {
+			if slices.ContainsFunc(g.sections, b.wants) {
 				g.measure(b)
 			}
 		}
 	})
 }
 
-// groups are measured in this order; each starts what it needs and stops it again.
+// groups are measured in this order; each starts what its sections need and stops it again.
 var groups = []struct {
-	name    string
-	measure func(*bench)
+	name     string // names all of its sections at once
+	sections []string
+	measure  func(*bench)
 }{
-	{"graph", measureGraph},
-	{"validate", measureValidate},
-	{"fan-out", measureFanOut},
-	{"writers", measureWriters},
-	{"crowd", measureCrowd},
+	{"doors", []string{"near", "garbage", "database", "redis", "unknown", "embedded"}, measureDoors},
+	{"service", []string{"service"}, measureService},
+	{"where", []string{"where"}, measureWhere},
+	{"floods", []string{"floods"}, measureFloods},
+	{"cold", []string{"cold"}, measureColdStart},
+	{"revocation", []string{"revocation"}, measureRevocation},
+	{"outage", []string{"outage"}, measureOutage},
+	{"graph", []string{"graph"}, measureGraph},
+	{"fan-out", []string{"fan-out"}, measureFanOut},
+	{"writers", []string{"writers"}, measureWriters},
+	{"crowd", []string{"crowd"}, measureCrowd},
 }
 
-func groupNames() string {
-	names := ""
-	for i, g := range groups {
-		if i > 0 {
-			names += ", "
+func sectionNames() string {
+	var names []string
+	for _, g := range groups {
+		text := g.name
+		if len(g.sections) > 1 {
+			text += " (" + strings.Join(g.sections, ", ") + ")"
 		}
-		names += g.name
+		names = append(names, text)
 	}
-	return names
+	return strings.Join(names, ", ")
+}
+
+// wantedSections reads names of sections and of groups; none: all.
+func wantedSections(names string) (map[string]bool, error) {
+	all, wanted := map[string][]string{}, map[string]bool{}
+	for _, g := range groups {
+		all[g.name] = g.sections
+		for _, s := range g.sections {
+			all[s] = append(all[s], s)
+			wanted[s] = names == ""
+		}
+	}
+	for _, name := range strings.FieldsFunc(names, func(r rune) bool { return r == ',' || r == '|' || r == ' ' }) {
+		if all[name] == nil {
+			return nil, fmt.Errorf("run: there is no section %q; there are %s", name, sectionNames())
+		}
+		for _, s := range all[name] {
+			wanted[s] = true
+		}
+	}
+	return wanted, nil
 }

@@ -24,6 +24,7 @@ func serveProfiled(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&c.Data, "data", "", "`folder`, as of keywright serve")
 	flags.StringVar(&c.Listen, "listen", "", "`address`, as of keywright serve")
 	flags.StringVar(&c.Database, "database", "", "`URL`, as of keywright serve")
+	flags.StringVar(&c.Redis, "redis", "", "`URL`, as of keywright serve")
 	path := flags.String("profile", "", "`file` for the profile; a later one replaces an earlier one")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -36,29 +37,54 @@ func serveProfiled(ctx context.Context, args []string, out io.Writer) error {
 	return errors.Join(err, <-done)
 }
 
+// profileOnSignal begins a profile with every other signal and ends it with the one after. The file appears when it is
+// whole.
 func profileOnSignal(ctx context.Context, path string) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1)
 	defer signal.Stop(signals)
-	for isOn := false; ; isOn = !isOn {
+	var file *os.File
+	end := func() error {
+		if file == nil {
+			return nil
+		}
+		pprof.StopCPUProfile() // writes the rest
+		err := errors.Join(file.Close(), os.Rename(file.Name(), path))
+		file = nil
+		return err
+	}
+	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return end()
 		case <-signals:
 		}
-		if isOn {
-			pprof.StopCPUProfile() // writes the rest
-			continue
-		}
-		file, err := os.Create(path)
-		if err == nil {
-			defer func() { _ = file.Close() }() // of all at the end: there are a few
+		var err error
+		if file != nil {
+			err = end()
+		} else if file, err = os.Create(path + ".part"); err == nil {
 			err = pprof.StartCPUProfile(file)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// record profiles a server under load. The profile is at the path that the server was started with.
+func (b *bench) record(server *process, path string, load side) sample {
+	_ = os.Remove(path) // of the one before
+	b.must(server.command.Process.Signal(syscall.SIGUSR1))
+	s := load(6 * b.round)
+	b.must(server.command.Process.Signal(syscall.SIGUSR1))
+	for range 200 {
+		if _, err := os.Stat(path); err == nil {
+			return s
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	b.Fatalf("the server wrote no profile\n%s", tail(server.logged()))
+	return s
 }
 
 // profile writes a CPU profile of each kind of work.
@@ -71,10 +97,7 @@ func (b *bench) profile(folder string) {
 		scene := b.fill(server.Client)
 		record := func(what string, load side) {
 			load(b.round)
-			b.must(server.command.Process.Signal(syscall.SIGUSR1))
-			load(6 * b.round)
-			b.must(server.command.Process.Signal(syscall.SIGUSR1))
-			load(b.round / 3) // the file is whole when the signal was seen
+			b.record(server, path, load)
 			file := filepath.Join(folder, what+"-"+name+".pprof")
 			b.must(os.Rename(path, file))
 			b.printf("%s\n", file)
