@@ -14,6 +14,7 @@ func (m mutationResolver) CreatePolicyTemplate(ctx context.Context, in gen.Creat
 		Rules: lifecycle.Rules{
 			SecretStorage: or(in.SecretStorage, lifecycle.StorageHashed), KeyPrefix: optional(in.KeyPrefix),
 			Expiration: lifecycle.ExpirationRule{Validity: optional(in.Expiration.Validity)}, Rotation: rotation(in.Rotation),
+			Limits: limitsOf(in.Limits.Value()),
 		},
 	})
 	payload := &gen.CreatePolicyTemplatePayload{PolicyTemplate: template}
@@ -28,6 +29,17 @@ func rotation(in gen.RotationRuleInput) lifecycle.RotationRule {
 	}
 }
 
+func limitsOf(in *gen.LimitsInput) *lifecycle.Limits {
+	if in == nil {
+		return nil
+	}
+	l := &lifecycle.Limits{RequestsPerSecond: optional(in.RequestsPerSecond), AllowedNetworks: list(in.AllowedNetworks), Scopes: list(in.Scopes)}
+	if q := in.Quota.Value(); q != nil {
+		l.Quota = &lifecycle.Quota{Requests: q.Requests, Period: q.Period}
+	}
+	return l
+}
+
 func (m mutationResolver) UpdatePolicyTemplate(ctx context.Context, in gen.UpdatePolicyTemplateInput) (*gen.UpdatePolicyTemplatePayload, error) {
 	update := manage.UpdatePolicyTemplate{
 		ID: lifecycle.PolicyTemplateID(in.ID), ExpectedVersion: optional(in.ExpectedVersion), Name: patch(in.Name),
@@ -38,6 +50,9 @@ func (m mutationResolver) UpdatePolicyTemplate(ctx context.Context, in gen.Updat
 	}
 	if rule := in.Rotation.Value(); rule != nil {
 		update.Rotation = manage.SetTo(rotation(*rule))
+	}
+	if in.Limits.IsSet() {
+		update.Limits = manage.SetTo(limitsOf(in.Limits.Value()))
 	}
 	template, err := m.Manage.UpdatePolicyTemplate(ctx, m.call(ctx, nil), update)
 	payload := &gen.UpdatePolicyTemplatePayload{PolicyTemplate: template}

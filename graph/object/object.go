@@ -44,6 +44,14 @@ func SettingsOf(t lifecycle.Tenant) *TenantSettings {
 // are asked for.
 type Validation struct{ lifecycle.Verdict }
 
+// RetryAfter is how long to wait before the next call, in whole seconds. Null: waiting does not help, or is not needed.
+func (v Validation) RetryAfter() *int {
+	if seconds := v.RetrySeconds(); seconds > 0 {
+		return &seconds
+	}
+	return nil
+}
+
 // ExpiresAt is when the key ends, by its validity or its overlap, whichever is first. Null:
 // never, or the key is not known.
 func (v Validation) ExpiresAt() *time.Time {

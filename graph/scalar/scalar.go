@@ -4,6 +4,7 @@ package scalar
 import (
 	"fmt"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"time"
@@ -43,6 +44,34 @@ func UnmarshalDuration(v any) (lifecycle.Duration, error) {
 		return lifecycle.Duration{}, err
 	}
 	return lifecycle.ParseDuration(text)
+}
+
+// MarshalCIDR writes a network.
+func MarshalCIDR(n netip.Prefix) graphql.Marshaler { return graphql.MarshalString(n.String()) }
+
+// UnmarshalCIDR reads a network or a single address.
+func UnmarshalCIDR(v any) (netip.Prefix, error) {
+	text, err := text(v)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return lifecycle.ParseNetwork(text)
+}
+
+// MarshalIPAddress writes an address.
+func MarshalIPAddress(a netip.Addr) graphql.Marshaler { return graphql.MarshalString(a.String()) }
+
+// UnmarshalIPAddress reads an address. A zone, which means something on its own machine only, is refused.
+func UnmarshalIPAddress(v any) (netip.Addr, error) {
+	text, err := text(v)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Zone() != "" {
+		return netip.Addr{}, fmt.Errorf("not an address such as 192.0.2.17 or 2001:db8::17")
+	}
+	return a, nil
 }
 
 // MarshalEmailAddress writes an address.

@@ -11,6 +11,7 @@ type Rules struct {
 	Expiration    ExpirationRule `bun:"embed:"`
 	Rotation      RotationRule   `bun:"embed:"`
 	KeyPrefix     *string        // null: the tenant's
+	Limits        *Limits        `bun:"type:jsonb"` // null: nothing is limited
 }
 
 // ExpirationRule says how long a key lives.
@@ -90,7 +91,7 @@ func (r Rules) Check() *Refusal {
 	if r.expiresBeforeRotation() {
 		return Invalid("must not be longer than the validity, or keys expire before they are rotated", "rotation", "interval")
 	}
-	return nil
+	return r.Limits.check()
 }
 
 // expiresBeforeRotation tries every day of four years, because P3M is longer than P90D or not

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -23,8 +24,10 @@ type Facts struct {
 	RetiresAt         *time.Time         `json:"r,omitempty"`
 	AuthorizedAPIs    []APIID            `json:"p,omitempty"` // of active subscriptions to APIs that are not retired
 	Scopes            []string           `json:"sc,omitempty"`
-	ClientType        OAuthClientType    `json:"ct,omitempty"` // empty: not an OAUTH2_CLIENT key set
-	Revision          int64              `json:"-"`            // log position as of which they were read; 0: not noted
+	ClientType        OAuthClientType    `json:"ct,omitempty"`                 // empty: not an OAUTH2_CLIENT key set
+	Revision          int64              `json:"-"`                            // log position as of which they were read; 0: not noted
+	Limits            *Limits            `json:"l,omitempty" bun:"type:jsonb"` // null: nothing is limited
+	TimeZone          string             `json:"z,omitempty"`                  // of the tenant, where there is a quota
 }
 
 // Presented says what a key is presented for. Empty members are not checked.
@@ -32,16 +35,33 @@ type Presented struct {
 	IsPair          bool // user name and password, or client id and secret, instead of one API key
 	APIID           APIID
 	EnvironmentSlug string
+	Scopes          []string   // those that the call needs
+	IPAddress       netip.Addr // where the call comes from; not checked unless the policy names networks, and then needed
 }
 
 // Verdict is the answer to "may this key call this API now?".
 type Verdict struct {
 	Code  VerdictCode
 	Facts *Facts // null unless the key is known
+	// RetryAfter is how long to wait, more than zero, when the code is RATE_LIMITED or QUOTA_EXCEEDED.
+	RetryAfter time.Duration
+	// Quota is null where no quota was counted.
+	Quota *QuotaState
+}
+
+// QuotaState is what is left of a quota, as far as the node knows that was asked: other nodes may have used some of it
+// or hold some that they have not used.
+type QuotaState struct {
+	Remaining int
+	ResetsAt  time.Time // when the period ends
 }
 
 // IsValid reports whether the call may pass.
 func (v Verdict) IsValid() bool { return v.Code == VerdictValid }
+
+// RetrySeconds is how long to wait before the next call, in whole seconds as Retry-After has them; zero where waiting
+// does not help.
+func (v Verdict) RetrySeconds() int { return int((v.RetryAfter + time.Second - 1) / time.Second) }
 
 // Unknown is the verdict over a key that does not exist, is malformed or belongs to another
 // tenant: all three look alike to the caller.
@@ -70,6 +90,10 @@ func Judge(f Facts, p Presented, now time.Time) Verdict {
 		code = VerdictWrongEnvironment
 	case p.APIID != "" && !slices.Contains(f.AuthorizedAPIs, p.APIID):
 		code = VerdictForbidden
+	case !f.Limits.allows(p.IPAddress):
+		code = VerdictNetworkNotAllowed
+	case slices.ContainsFunc(p.Scopes, func(s string) bool { return !slices.Contains(f.Scopes, s) }):
+		code = VerdictInsufficientScope
 	}
 	return Verdict{Code: code, Facts: &f}
 }

@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -17,6 +18,11 @@ func goodFacts() lifecycle.Facts {
 
 func TestJudge_ByWhatStandsInTheWay(t *testing.T) {
 	type facts = lifecycle.Facts
+	within := func(f *facts) {
+		f.Limits = &lifecycle.Limits{AllowedNetworks: networks(t, "192.0.2.0/24", "2001:db8::/32")}
+	}
+	scoped := func(f *facts) { f.Scopes = []string{"read", "write"} }
+	from := func(ip string) lifecycle.Presented { return lifecycle.Presented{IPAddress: netip.MustParseAddr(ip)} }
 	before, after := ptr(start.Add(-time.Microsecond)), ptr(start.Add(time.Microsecond))
 	for name, c := range map[string]struct {
 		change    func(*facts)
@@ -55,6 +61,22 @@ func TestJudge_ByWhatStandsInTheWay(t *testing.T) {
 		"environment before API":      {func(*facts) {}, lifecycle.Presented{APIID: "api_3", EnvironmentSlug: "dev"}, lifecycle.VerdictWrongEnvironment},
 		"suspended before place":      {func(f *facts) { f.KeySetStatus = lifecycle.KeySetSuspended }, lifecycle.Presented{EnvironmentSlug: "dev"}, lifecycle.VerdictSuspended},
 		"no API authorized":           {func(f *facts) { f.AuthorizedAPIs = nil }, lifecycle.Presented{APIID: "api_1"}, lifecycle.VerdictForbidden},
+		"from anywhere":               {func(f *facts) { f.Limits = &lifecycle.Limits{} }, lifecycle.Presented{}, lifecycle.VerdictValid},
+		"from an allowed network":     {within, from("192.0.2.7"), lifecycle.VerdictValid},
+		"from IPv4 as IPv6":           {within, from("::ffff:192.0.2.7"), lifecycle.VerdictValid},
+		"from an allowed IPv6":        {within, from("2001:db8:ffff::1"), lifecycle.VerdictValid},
+		"from an IPv6 with a zone":    {within, from("2001:db8::1%eth0"), lifecycle.VerdictValid},
+		"from one address beyond":     {within, from("192.0.3.0"), lifecycle.VerdictNetworkNotAllowed},
+		"from another IPv6":           {within, from("2001:db9::1"), lifecycle.VerdictNetworkNotAllowed},
+		"from the bits of IPv4":       {within, from("::192.0.2.7"), lifecycle.VerdictNetworkNotAllowed},
+		"from nowhere known":          {within, lifecycle.Presented{}, lifecycle.VerdictNetworkNotAllowed},
+		"API before network":          {within, lifecycle.Presented{APIID: "api_3"}, lifecycle.VerdictForbidden},
+		"network before scope":        {within, lifecycle.Presented{Scopes: []string{"read"}}, lifecycle.VerdictNetworkNotAllowed},
+		"no scope needed":             {scoped, lifecycle.Presented{}, lifecycle.VerdictValid},
+		"scopes it has":               {scoped, lifecycle.Presented{Scopes: []string{"write", "read"}}, lifecycle.VerdictValid},
+		"a scope it has not":          {scoped, lifecycle.Presented{Scopes: []string{"read", "admin"}}, lifecycle.VerdictInsufficientScope},
+		"scopes differ in case":       {scoped, lifecycle.Presented{Scopes: []string{"READ"}}, lifecycle.VerdictInsufficientScope},
+		"a scope, and it has none":    {func(*facts) {}, lifecycle.Presented{Scopes: []string{"read"}}, lifecycle.VerdictInsufficientScope},
 		"API key presented as a pair": {func(*facts) {}, lifecycle.Presented{IsPair: true}, lifecycle.VerdictNotFound},
 		"pair":                        {func(f *facts) { f.Authentication = lifecycle.AuthenticationBasic }, lifecycle.Presented{IsPair: true}, lifecycle.VerdictValid},
 		"half of a pair":              {func(f *facts) { f.Authentication = lifecycle.AuthenticationOAuth2Client }, lifecycle.Presented{}, lifecycle.VerdictNotFound},

@@ -106,8 +106,8 @@ func checkOAuthClient(t lifecycle.AuthenticationType, c *lifecycle.OAuthClient) 
 	if t != lifecycle.AuthenticationOAuth2Client {
 		return lifecycle.Invalid("OAuth settings go with authentication type OAUTH2_CLIENT only", at...)
 	}
-	if len(c.RedirectURIs) > 20 || len(c.Scopes) > 50 {
-		return &lifecycle.Refusal{Code: lifecycle.CodeTooLong, Message: "at most 20 redirect URLs and 50 scopes are allowed", Path: at}
+	if len(c.RedirectURIs) > 20 {
+		return &lifecycle.Refusal{Code: lifecycle.CodeTooLong, Message: "at most 20 redirect URLs are allowed", Path: at}
 	}
 	for i, uri := range c.RedirectURIs {
 		u, err := url.Parse(uri)
@@ -115,13 +115,8 @@ func checkOAuthClient(t lifecycle.AuthenticationType, c *lifecycle.OAuthClient) 
 			return lifecycle.Invalid("must be an absolute URL without fragment", append(at, "redirectUris", fmt.Sprint(i))...)
 		}
 	}
-	for i, scope := range c.Scopes {
-		if scope == "" || len(scope) > 200 || strings.ContainsFunc(scope, func(r rune) bool { return r <= 0x20 || r == '"' || r == '\\' || r > 0x7e }) {
-			return lifecycle.Invalid("must be printable ASCII without spaces, quotes and backslashes", append(at, "scopes", fmt.Sprint(i))...)
-		}
-		if slices.Contains(c.Scopes[:i], scope) {
-			return lifecycle.Invalid("stands twice", append(at, "scopes", fmt.Sprint(i))...)
-		}
+	if err := lifecycle.CheckScopes(c.Scopes, append(at, "scopes")...); err != nil {
+		return err
 	}
 	return nil
 }

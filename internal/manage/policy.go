@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/keywright/keywright/internal/lifecycle"
 )
@@ -54,6 +55,7 @@ type UpdatePolicyTemplate struct {
 	Expiration      Patch[lifecycle.ExpirationRule]
 	Rotation        Patch[lifecycle.RotationRule]
 	KeyPrefix       Patch[*string]
+	Limits          Patch[*lifecycle.Limits]
 }
 
 // UpdatePolicyTemplate changes a policy template. A change of its rules, and nothing else, makes
@@ -107,6 +109,9 @@ func (in UpdatePolicyTemplate) apply(template *lifecycle.PolicyTemplate) {
 	if in.KeyPrefix.IsSet {
 		template.KeyPrefix = in.KeyPrefix.Value
 	}
+	if in.Limits.IsSet {
+		template.Limits = in.Limits.Value
+	}
 	template.Rules = withDefaults(template.Rules)
 }
 
@@ -158,6 +163,7 @@ func withDefaults(rules lifecycle.Rules) lifecycle.Rules {
 	if rules.Rotation.Mode == "" {
 		rules.Rotation.Mode = lifecycle.RotationNone
 	}
+	rules.Limits = rules.Limits.Normal()
 	return rules
 }
 
@@ -192,7 +198,34 @@ func ruleChanges(before, after lifecycle.Rules) []lifecycle.Change {
 	changes = lifecycle.Changed(changes, "rotationOverlap", before.Rotation.Overlap.String(), after.Rotation.Overlap.String())
 	changes = lifecycle.Changed(changes, "isManualRegenerationAllowed",
 		strconv.FormatBool(before.Rotation.IsManualRegenerationAllowed), strconv.FormatBool(after.Rotation.IsManualRegenerationAllowed))
-	return lifecycle.Changed(changes, "keyPrefix", text(before.KeyPrefix), text(after.KeyPrefix))
+	changes = lifecycle.Changed(changes, "keyPrefix", text(before.KeyPrefix), text(after.KeyPrefix))
+	return limitChanges(changes, before.Limits, after.Limits)
+}
+
+func limitChanges(changes []lifecycle.Change, before, after *lifecycle.Limits) []lifecycle.Change {
+	was, is := limitTexts(before), limitTexts(after)
+	for i, name := range []string{"requestsPerSecond", "quota", "allowedNetworks", "scopes"} {
+		changes = lifecycle.Changed(changes, name, was[i], is[i])
+	}
+	return changes
+}
+
+func limitTexts(l *lifecycle.Limits) (texts [4]string) {
+	if l == nil {
+		return texts
+	}
+	if l.RequestsPerSecond != nil {
+		texts[0] = strconv.Itoa(*l.RequestsPerSecond)
+	}
+	if l.Quota != nil {
+		texts[1] = fmt.Sprintf("%d per %s", l.Quota.Requests, l.Quota.Period)
+	}
+	networks := make([]string, len(l.AllowedNetworks))
+	for i, n := range l.AllowedNetworks {
+		networks[i] = n.String()
+	}
+	texts[2], texts[3] = strings.Join(networks, " "), strings.Join(l.Scopes, " ")
+	return texts
 }
 
 func durationText(d *lifecycle.Duration) string {

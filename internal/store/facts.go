@@ -31,9 +31,10 @@ func (s *Store) Facts(ctx context.Context, tenant lifecycle.TenantID, digest []b
 			a.id AS application_id, a.status AS application_status,
 			e.id AS environment_id, e.slug AS environment_slug,
 			s.id AS key_set_id, s.status AS key_set_status, s.authentication_type AS authentication, s.oauth_client,
-			k.id AS key_id, k.status AS key_status, k.expires_at, k.retires_at
+			k.id AS key_id, k.status AS key_status, k.expires_at, k.retires_at, p.limits, t.time_zone
 		FROM keys k
 		JOIN key_sets s ON s.id = k.key_set_id
+		JOIN policies p ON p.id = s.policy_id
 		JOIN applications a ON a.id = s.application_id
 		JOIN environments e ON e.id = s.environment_id
 		JOIN tenants t ON t.id = k.tenant_id
@@ -49,7 +50,11 @@ func (s *Store) Facts(ctx context.Context, tenant lifecycle.TenantID, digest []b
 		return lifecycle.Facts{}, position, fmt.Errorf("find the facts of a key: %w", s.explain(ctx, err))
 	}
 	if row.OAuthClient != nil {
-		row.Scopes, row.ClientType = row.OAuthClient.Scopes, row.OAuthClient.ClientType
+		row.ClientType = row.OAuthClient.ClientType
+	}
+	row.Scopes = row.Limits.Grant(row.OAuthClient)
+	if row.Limits == nil || row.Limits.Quota == nil {
+		row.TimeZone = "" // nothing depends on it
 	}
 	return row.Facts, position, nil
 }

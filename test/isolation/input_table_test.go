@@ -18,6 +18,11 @@ func template(expiration, rotation vars) func(*tenant) vars {
 	return with(vars{"name": "Rules", "authenticationType": "API_KEY", "expiration": expiration, "rotation": rotation})
 }
 
+// limited is the input of a policy template with limits.
+func limited(limits vars) func(*tenant) vars {
+	return with(vars{"name": "Rules", "authenticationType": "API_KEY", "expiration": vars{}, "rotation": vars{"mode": "NONE"}, "limits": limits})
+}
+
 // badObjects are refused because of what they name or say.
 func badObjects() []badOperation {
 	of := func(kind string, more vars) func(*tenant) vars {
@@ -56,6 +61,14 @@ func badObjects() []badOperation {
 		mutation("bad key prefix", "createPolicyTemplate", policy, with(vars{
 			"name": "x", "authenticationType": "API_KEY", "keyPrefix": "A_", "expiration": vars{}, "rotation": vars{"mode": "NONE"},
 		}), "INVALID", "input.keyPrefix"),
+		mutation("rate zero", "createPolicyTemplate", policy, limited(vars{"requestsPerSecond": 0}), "INVALID", "input.limits.requestsPerSecond"),
+		mutation("rate negative", "createPolicyTemplate", policy, limited(vars{"requestsPerSecond": -1}), "INVALID", "input.limits.requestsPerSecond"),
+		mutation("quota zero", "createPolicyTemplate", policy, limited(vars{"quota": vars{"requests": 0, "period": "DAY"}}), "INVALID", "input.limits.quota.requests"),
+		mutation("quota without period", "createPolicyTemplate", policy, limited(vars{"quota": vars{"requests": 1}}), "BAD_USER_INPUT", "input.limits.quota.period"),
+		mutation("network twice", "createPolicyTemplate", policy, limited(vars{"allowedNetworks": []string{"::ffff:10.0.0.0/104", "10.0.0.0/8"}}), "INVALID", "input.limits.allowedNetworks.1"),
+		mutation("NUL in a scope", "createPolicyTemplate", policy, limited(vars{"scopes": []string{"a\x00"}}), "INVALID", "input.limits.scopes.0"),
+		mutation("quota negative in an update", "updatePolicyTemplate", "UpdatePolicyTemplateInput",
+			of("PolicyTemplate", vars{"limits": vars{"quota": vars{"requests": -1, "period": "DAY"}}}), "INVALID", "input.limits.quota.requests"),
 		mutation("reserved key prefix", "updateTenantSettings", "UpdateTenantSettingsInput", with(vars{"keyPrefix": "kwu"}), "INVALID", "input.keyPrefix"),
 		mutation("unknown time zone", "updateTenantSettings", "UpdateTenantSettingsInput", with(vars{"timeZone": "../../etc/passwd"}), "INVALID", "input.timeZone"),
 		mutation("NUL in a time zone", "updateTenantSettings", "UpdateTenantSettingsInput", with(vars{"timeZone": "UTC\x00"}), "INVALID", "input.timeZone"),
@@ -72,6 +85,9 @@ func badObjects() []badOperation {
 	}
 	for _, bad := range []string{"", "P", "1 day", "P1", "P1Y1W1S", "PT", "p1d", "P-1D1", "P99999999999999999999D", "P1D\x00"} {
 		all = append(all, mutation(fmt.Sprintf("duration %q", bad), "createPolicyTemplate", policy, template(vars{"validity": bad}, vars{"mode": "NONE"}), "BAD_USER_INPUT", "input.expiration.validity"))
+	}
+	for _, bad := range []string{"", "10.0.0.0/33", "10.0.0.1/8", "fe80::1%eth0", "10.0.0.0/8\x00", "localhost"} {
+		all = append(all, mutation(fmt.Sprintf("network %q", bad), "createPolicyTemplate", policy, limited(vars{"allowedNetworks": []string{"10.0.0.0/8", bad}}), "BAD_USER_INPUT", "input.limits.allowedNetworks.1"))
 	}
 	for _, bad := range []string{"not an address", "a@b@c", "a\x00@example.com", "", "A <a@example.com>"} {
 		all = append(all, mutation(fmt.Sprintf("address %q", bad), "createUser", "CreateUserInput", with(vars{"displayName": "x", "email": bad}), "BAD_USER_INPUT", "input.email"))

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -544,6 +545,13 @@ type ComplexityRoot struct {
 		Value func(childComplexity int) int
 	}
 
+	Limits struct {
+		AllowedNetworks   func(childComplexity int) int
+		Quota             func(childComplexity int) int
+		RequestsPerSecond func(childComplexity int) int
+		Scopes            func(childComplexity int) int
+	}
+
 	Milestone struct {
 		ActualAt  func(childComplexity int) int
 		Delay     func(childComplexity int) int
@@ -680,6 +688,7 @@ type ComplexityRoot struct {
 		Expiration         func(childComplexity int) int
 		ID                 func(childComplexity int) int
 		IsOutdated         func(childComplexity int) int
+		Limits             func(childComplexity int) int
 		Revision           func(childComplexity int) int
 		Rotation           func(childComplexity int) int
 		SecretStorage      func(childComplexity int) int
@@ -695,6 +704,7 @@ type ComplexityRoot struct {
 		ID                 func(childComplexity int) int
 		IsArchived         func(childComplexity int) int
 		KeyPrefix          func(childComplexity int) int
+		Limits             func(childComplexity int) int
 		Name               func(childComplexity int) int
 		Revision           func(childComplexity int) int
 		Rotation           func(childComplexity int) int
@@ -753,12 +763,22 @@ type ComplexityRoot struct {
 		Viewer              func(childComplexity int) int
 	}
 
+	Quota struct {
+		Period   func(childComplexity int) int
+		Requests func(childComplexity int) int
+	}
+
 	QuotaExceededError struct {
 		Code    func(childComplexity int) int
 		Current func(childComplexity int) int
 		Limit   func(childComplexity int) int
 		Message func(childComplexity int) int
 		Path    func(childComplexity int) int
+	}
+
+	QuotaState struct {
+		Remaining func(childComplexity int) int
+		ResetsAt  func(childComplexity int) int
 	}
 
 	ReactivateApiSubscriptionPayload struct {
@@ -1050,6 +1070,8 @@ type ComplexityRoot struct {
 		IsValid        func(childComplexity int) int
 		Key            func(childComplexity int) int
 		KeySet         func(childComplexity int) int
+		Quota          func(childComplexity int) int
+		RetryAfter     func(childComplexity int) int
 	}
 
 	ValidationError struct {
@@ -3077,6 +3099,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Label.Value(childComplexity), true
 
+	case "Limits.allowedNetworks":
+		if e.ComplexityRoot.Limits.AllowedNetworks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Limits.AllowedNetworks(childComplexity), true
+	case "Limits.quota":
+		if e.ComplexityRoot.Limits.Quota == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Limits.Quota(childComplexity), true
+	case "Limits.requestsPerSecond":
+		if e.ComplexityRoot.Limits.RequestsPerSecond == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Limits.RequestsPerSecond(childComplexity), true
+	case "Limits.scopes":
+		if e.ComplexityRoot.Limits.Scopes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Limits.Scopes(childComplexity), true
+
 	case "Milestone.actualAt":
 		if e.ComplexityRoot.Milestone.ActualAt == nil {
 			break
@@ -4000,6 +4047,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Policy.IsOutdated(childComplexity), true
+	case "Policy.limits":
+		if e.ComplexityRoot.Policy.Limits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Policy.Limits(childComplexity), true
 	case "Policy.revision":
 		if e.ComplexityRoot.Policy.Revision == nil {
 			break
@@ -4078,6 +4131,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PolicyTemplate.KeyPrefix(childComplexity), true
+	case "PolicyTemplate.limits":
+		if e.ComplexityRoot.PolicyTemplate.Limits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyTemplate.Limits(childComplexity), true
 	case "PolicyTemplate.name":
 		if e.ComplexityRoot.PolicyTemplate.Name == nil {
 			break
@@ -4394,6 +4453,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
 
+	case "Quota.period":
+		if e.ComplexityRoot.Quota.Period == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Quota.Period(childComplexity), true
+	case "Quota.requests":
+		if e.ComplexityRoot.Quota.Requests == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Quota.Requests(childComplexity), true
+
 	case "QuotaExceededError.code":
 		if e.ComplexityRoot.QuotaExceededError.Code == nil {
 			break
@@ -4424,6 +4496,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.QuotaExceededError.Path(childComplexity), true
+
+	case "QuotaState.remaining":
+		if e.ComplexityRoot.QuotaState.Remaining == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuotaState.Remaining(childComplexity), true
+	case "QuotaState.resetsAt":
+		if e.ComplexityRoot.QuotaState.ResetsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QuotaState.ResetsAt(childComplexity), true
 
 	case "ReactivateApiSubscriptionPayload.apiSubscription":
 		if e.ComplexityRoot.ReactivateApiSubscriptionPayload.APISubscription == nil {
@@ -5364,6 +5449,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Validation.KeySet(childComplexity), true
+	case "Validation.quota":
+		if e.ComplexityRoot.Validation.Quota == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Validation.Quota(childComplexity), true
+	case "Validation.retryAfter":
+		if e.ComplexityRoot.Validation.RetryAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Validation.RetryAfter(childComplexity), true
 
 	case "ValidationError.code":
 		if e.ComplexityRoot.ValidationError.Code == nil {
@@ -5480,12 +5577,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputKeySetStatusComparator,
 		ec.unmarshalInputKeyStatusComparator,
 		ec.unmarshalInputLabelInput,
+		ec.unmarshalInputLimitsInput,
 		ec.unmarshalInputOAuthClientSettingsInput,
 		ec.unmarshalInputOrganizationFilter,
 		ec.unmarshalInputOrganizationOrder,
 		ec.unmarshalInputPolicyTemplateFilter,
 		ec.unmarshalInputPolicyTemplateOrder,
 		ec.unmarshalInputPublishApiInput,
+		ec.unmarshalInputQuotaInput,
 		ec.unmarshalInputReactivateApiSubscriptionInput,
 		ec.unmarshalInputReactivateApplicationInput,
 		ec.unmarshalInputReactivateKeySetInput,
@@ -6268,6 +6367,12 @@ directive @authorize(
 # -----------------------------------------------------------------------------------------------
 
 """
+A network of IPv4 or IPv6 in CIDR notation, for example ` + "`" + `192.0.2.0/24` + "`" + ` or ` + "`" + `2001:db8::/32` + "`" + `. A single
+address is the network of it alone. IPv4 in the form of IPv6 is IPv4.
+"""
+scalar CIDR @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc4632")
+
+"""
 An instant in RFC 3339 format with an offset, for example ` + "`" + `2026-11-21T18:45:00Z` + "`" + `. Output is
 always UTC.
 """
@@ -6285,6 +6390,9 @@ scalar Duration @specifiedBy(url: "https://www.iso.org/iso-8601-date-and-time-fo
 
 """An email address in the addr-spec form of RFC 5322."""
 scalar EmailAddress @specifiedBy(url: "https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address")
+
+"""An address of IPv4 or IPv6, for example ` + "`" + `192.0.2.17` + "`" + ` or ` + "`" + `2001:db8::17` + "`" + `."""
+scalar IPAddress @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc5952")
 
 """An absolute URL."""
 scalar URL @specifiedBy(url: "https://url.spec.whatwg.org/")
@@ -7129,6 +7237,23 @@ type Validation {
   key: Key @authorize(permission: KEY_SET_READ)
   """The key set. Null unless the credentials are known."""
   keySet: KeySet @authorize(permission: KEY_SET_READ)
+  """What is left of the quota. Null: there is none, or nothing was counted."""
+  quota: QuotaState
+  """
+  How long to wait before the next call, in whole seconds. Null unless the code is ` + "`" + `QUOTA_EXCEEDED` + "`" + ` or ` + "`" + `RATE_LIMITED` + "`" + `.
+  """
+  retryAfter: Int
+}
+
+"""
+What is left of a quota, as far as the node knows that was asked: other nodes may have used some of
+it, or hold some that they have not used.
+"""
+type QuotaState {
+  """Requests that are left."""
+  remaining: Int!
+  """When the period ends and the whole quota is there again."""
+  resetsAt: DateTime!
 }
 
 """
@@ -7140,10 +7265,18 @@ enum VerdictCode {
   EXPIRED
   """The key is not authorized for the API."""
   FORBIDDEN
+  """The call needs a scope that the key does not have."""
+  INSUFFICIENT_SCOPE
+  """The call does not come from a network that the policy allows."""
+  NETWORK_NOT_ALLOWED
   """No such key, or the secret is wrong."""
   NOT_FOUND
   """The key is not usable yet."""
   PENDING
+  """The quota of the period is used up."""
+  QUOTA_EXCEEDED
+  """There are more calls per second than the policy allows."""
+  RATE_LIMITED
   """The key was revoked."""
   REVOKED
   """The key, its application or its tenant is suspended."""
@@ -8646,6 +8779,80 @@ input RotationRuleInput {
 }
 
 """
+What the credentials of a key set may be used for. Requests are counted per key set: replacing its
+key does not begin a new count, and a refused request does not count.
+"""
+type Limits {
+  """
+  Networks that calls may come from. Empty: any. Calls from elsewhere, and calls whose origin is not
+  known, are refused.
+  """
+  allowedNetworks: [CIDR!]!
+  """Requests per calendar period. Null: any number."""
+  quota: Quota
+  """
+  How many requests are accepted at once, and per second in the long run: a bucket of so many tokens,
+  refilled as fast. Null: any rate.
+  """
+  requestsPerSecond: Int
+  """
+  All scopes that the credentials can be used for. Empty: those of the OAuth client; other credentials
+  have none.
+  """
+  scopes: [String!]!
+}
+
+"""Requests per calendar period."""
+type Quota {
+  """The period."""
+  period: QuotaPeriod!
+  """How many requests are accepted in each period."""
+  requests: Int!
+}
+
+"""
+Calendar periods in the time zone of the tenant. A day in which clocks change has 23 or 25 hours.
+"""
+enum QuotaPeriod {
+  """A calendar day."""
+  DAY
+  """An hour of the clock."""
+  HOUR
+  """A calendar month."""
+  MONTH
+  """A calendar week, from Monday on."""
+  WEEK
+}
+
+"""What the credentials of a key set may be used for."""
+input LimitsInput {
+  """
+  Networks that calls may come from, at most 100. Null or empty: any.
+  """
+  allowedNetworks: [CIDR!]
+  """Requests per calendar period. Null: any number."""
+  quota: QuotaInput
+  """
+  How many requests are accepted at once, and per second in the long run: from 1 to 1,000,000. Null:
+  any rate.
+  """
+  requestsPerSecond: Int
+  """
+  All scopes that the credentials can be used for, at most 50, each a scope token of RFC 6749, section
+  3.3. Null or empty: those of the OAuth client; other credentials have none.
+  """
+  scopes: [String!]
+}
+
+"""Requests per calendar period."""
+input QuotaInput {
+  """The period."""
+  period: QuotaPeriod!
+  """How many requests are accepted in each period; at least 1."""
+  requests: Int!
+}
+
+"""
 Rules for credentials of one authentication type, assigned to APIs by their owners. Changing
 a template creates a new revision and does not touch existing policies.
 """
@@ -8680,6 +8887,8 @@ type PolicyTemplate implements Node {
   scanners.
   """
   keyPrefix: String
+  """What keys may be used for. Null: nothing is limited."""
+  limits: Limits
   """Name of the template."""
   name: String!
   """Revision that new policies are made from."""
@@ -8770,6 +8979,8 @@ type Policy implements Node {
   expiration: ExpirationRule!
   """Whether the template has a newer revision than this policy."""
   isOutdated: Boolean!
+  """What keys may be used for. Null: nothing is limited."""
+  limits: Limits
   """Revision of the template that the policy was made from."""
   revision: Int!
   """Rotation of keys."""
@@ -8792,6 +9003,8 @@ input CreatePolicyTemplateInput {
   expiration: ExpirationRuleInput!
   """Prefix of issued keys."""
   keyPrefix: String
+  """What keys may be used for. Null: nothing is limited."""
+  limits: LimitsInput
   """Name of the template."""
   name: String!
   """Rotation of keys."""
@@ -8820,6 +9033,8 @@ input UpdatePolicyTemplateInput {
   expiration: ExpirationRuleInput
   """Prefix of issued keys."""
   keyPrefix: String
+  """What keys may be used for. Null: nothing is limited any more."""
+  limits: LimitsInput
   """Name of the template."""
   name: String
   """Rotation of keys."""
@@ -11231,6 +11446,20 @@ func (ec *executionContext) childFields_Label(ctx context.Context, field graphql
 	return nil, fmt.Errorf("no field named %q was found under type Label", field.Name)
 }
 
+func (ec *executionContext) childFields_Limits(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "allowedNetworks":
+		return ec.fieldContext_Limits_allowedNetworks(ctx, field)
+	case "quota":
+		return ec.fieldContext_Limits_quota(ctx, field)
+	case "requestsPerSecond":
+		return ec.fieldContext_Limits_requestsPerSecond(ctx, field)
+	case "scopes":
+		return ec.fieldContext_Limits_scopes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Limits", field.Name)
+}
+
 func (ec *executionContext) childFields_Milestone(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -11333,6 +11562,8 @@ func (ec *executionContext) childFields_Policy(ctx context.Context, field graphq
 		return ec.fieldContext_Policy_expiration(ctx, field)
 	case "isOutdated":
 		return ec.fieldContext_Policy_isOutdated(ctx, field)
+	case "limits":
+		return ec.fieldContext_Policy_limits(ctx, field)
 	case "revision":
 		return ec.fieldContext_Policy_revision(ctx, field)
 	case "rotation":
@@ -11363,6 +11594,8 @@ func (ec *executionContext) childFields_PolicyTemplate(ctx context.Context, fiel
 		return ec.fieldContext_PolicyTemplate_isArchived(ctx, field)
 	case "keyPrefix":
 		return ec.fieldContext_PolicyTemplate_keyPrefix(ctx, field)
+	case "limits":
+		return ec.fieldContext_PolicyTemplate_limits(ctx, field)
 	case "name":
 		return ec.fieldContext_PolicyTemplate_name(ctx, field)
 	case "revision":
@@ -11425,6 +11658,26 @@ func (ec *executionContext) childFields_PublishApiPayload(ctx context.Context, f
 		return ec.fieldContext_PublishApiPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PublishApiPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Quota(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "period":
+		return ec.fieldContext_Quota_period(ctx, field)
+	case "requests":
+		return ec.fieldContext_Quota_requests(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Quota", field.Name)
+}
+
+func (ec *executionContext) childFields_QuotaState(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "remaining":
+		return ec.fieldContext_QuotaState_remaining(ctx, field)
+	case "resetsAt":
+		return ec.fieldContext_QuotaState_resetsAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QuotaState", field.Name)
 }
 
 func (ec *executionContext) childFields_ReactivateApiSubscriptionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11969,6 +12222,10 @@ func (ec *executionContext) childFields_Validation(ctx context.Context, field gr
 		return ec.fieldContext_Validation_key(ctx, field)
 	case "keySet":
 		return ec.fieldContext_Validation_keySet(ctx, field)
+	case "quota":
+		return ec.fieldContext_Validation_quota(ctx, field)
+	case "retryAfter":
+		return ec.fieldContext_Validation_retryAfter(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Validation", field.Name)
 }
@@ -22215,6 +22472,107 @@ func (ec *executionContext) fieldContext_Label_value(_ context.Context, field gr
 	return graphql.NewScalarFieldContext("Label", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _Limits_allowedNetworks(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Limits) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Limits_allowedNetworks(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AllowedNetworks, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []netip.Prefix) graphql.Marshaler {
+			return ec.marshalNCIDR2ᚕnetᚋnetipᚐPrefixᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Limits_allowedNetworks(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Limits", field, false, false, errors.New("field of type CIDR does not have child fields"))
+}
+
+func (ec *executionContext) _Limits_quota(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Limits) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Limits_quota(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Quota, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Quota) graphql.Marshaler {
+			return ec.marshalOQuota2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐQuota(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Limits_quota(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Limits",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Quota(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Limits_requestsPerSecond(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Limits) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Limits_requestsPerSecond(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequestsPerSecond, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Limits_requestsPerSecond(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Limits", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _Limits_scopes(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Limits) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Limits_scopes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Scopes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Limits_scopes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Limits", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _Milestone_id(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Milestone) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -26986,6 +27344,38 @@ func (ec *executionContext) fieldContext_Policy_isOutdated(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Policy", field, true, true, errors.New("field of type Boolean does not have child fields"))
 }
 
+func (ec *executionContext) _Policy_limits(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Policy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Policy_limits(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Limits, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Limits) graphql.Marshaler {
+			return ec.marshalOLimits2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐLimits(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Policy_limits(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Policy",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Limits(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Policy_revision(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Policy) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -27326,6 +27716,38 @@ func (ec *executionContext) _PolicyTemplate_keyPrefix(ctx context.Context, field
 }
 func (ec *executionContext) fieldContext_PolicyTemplate_keyPrefix(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PolicyTemplate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PolicyTemplate_limits(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyTemplate_limits(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Limits, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Limits) graphql.Marshaler {
+			return ec.marshalOLimits2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐLimits(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyTemplate_limits(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PolicyTemplate",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Limits(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _PolicyTemplate_name(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
@@ -29009,6 +29431,52 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _Quota_period(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Quota) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Quota_period(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Period, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.QuotaPeriod) graphql.Marshaler {
+			return ec.marshalNQuotaPeriod2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐQuotaPeriod(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Quota_period(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Quota", field, false, false, errors.New("field of type QuotaPeriod does not have child fields"))
+}
+
+func (ec *executionContext) _Quota_requests(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Quota) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Quota_requests(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Requests, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Quota_requests(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Quota", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
 func (ec *executionContext) _QuotaExceededError_code(ctx context.Context, field graphql.CollectedField, obj *QuotaExceededError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -29122,6 +29590,52 @@ func (ec *executionContext) _QuotaExceededError_path(ctx context.Context, field 
 }
 func (ec *executionContext) fieldContext_QuotaExceededError_path(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("QuotaExceededError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _QuotaState_remaining(ctx context.Context, field graphql.CollectedField, obj *lifecycle.QuotaState) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuotaState_remaining(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Remaining, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuotaState_remaining(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuotaState", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _QuotaState_resetsAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.QuotaState) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_QuotaState_resetsAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResetsAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_QuotaState_resetsAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("QuotaState", field, false, false, errors.New("field of type DateTime does not have child fields"))
 }
 
 func (ec *executionContext) _ReactivateApiSubscriptionPayload_apiSubscription(ctx context.Context, field graphql.CollectedField, obj *ReactivateAPISubscriptionPayload) (ret graphql.Marshaler) {
@@ -33528,6 +34042,61 @@ func (ec *executionContext) fieldContext_Validation_keySet(_ context.Context, fi
 	return fc, nil
 }
 
+func (ec *executionContext) _Validation_quota(ctx context.Context, field graphql.CollectedField, obj *object.Validation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Validation_quota(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Quota, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.QuotaState) graphql.Marshaler {
+			return ec.marshalOQuotaState2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐQuotaState(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Validation_quota(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Validation",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_QuotaState(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Validation_retryAfter(ctx context.Context, field graphql.CollectedField, obj *object.Validation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Validation_retryAfter(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RetryAfter(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Validation_retryAfter(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Validation", field, true, false, errors.New("field of type Int does not have child fields"))
+}
+
 func (ec *executionContext) _ValidationError_code(ctx context.Context, field graphql.CollectedField, obj *ValidationError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -35986,7 +36555,7 @@ func (ec *executionContext) unmarshalInputCreatePolicyTemplateInput(ctx context.
 		asMap["secretStorage"] = "HASHED"
 	}
 
-	fieldsInOrder := [...]string{"authenticationType", "description", "expiration", "keyPrefix", "name", "rotation", "secretStorage"}
+	fieldsInOrder := [...]string{"authenticationType", "description", "expiration", "keyPrefix", "limits", "name", "rotation", "secretStorage"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -36021,6 +36590,13 @@ func (ec *executionContext) unmarshalInputCreatePolicyTemplateInput(ctx context.
 				return it, err
 			}
 			it.KeyPrefix = graphql.OmittableOf(data)
+		case "limits":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("limits"))
+			data, err := ec.unmarshalOLimitsInput2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐLimitsInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Limits = graphql.OmittableOf(data)
 		case "name":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := ec.unmarshalNString2string(ctx, v)
@@ -37798,6 +38374,57 @@ func (ec *executionContext) unmarshalInputLabelInput(ctx context.Context, obj an
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputLimitsInput(ctx context.Context, obj any) (LimitsInput, error) {
+	var it LimitsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"allowedNetworks", "quota", "requestsPerSecond", "scopes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "allowedNetworks":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("allowedNetworks"))
+			data, err := ec.unmarshalOCIDR2ᚕnetᚋnetipᚐPrefixᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AllowedNetworks = graphql.OmittableOf(data)
+		case "quota":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("quota"))
+			data, err := ec.unmarshalOQuotaInput2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐQuotaInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Quota = graphql.OmittableOf(data)
+		case "requestsPerSecond":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requestsPerSecond"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RequestsPerSecond = graphql.OmittableOf(data)
+		case "scopes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("scopes"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Scopes = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputOAuthClientSettingsInput(ctx context.Context, obj any) (OAuthClientSettingsInput, error) {
 	var it OAuthClientSettingsInput
 	if obj == nil {
@@ -38090,6 +38717,43 @@ func (ec *executionContext) unmarshalInputPublishApiInput(ctx context.Context, o
 				return it, err
 			}
 			it.ExpectedVersion = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputQuotaInput(ctx context.Context, obj any) (QuotaInput, error) {
+	var it QuotaInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"period", "requests"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "period":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("period"))
+			data, err := ec.unmarshalNQuotaPeriod2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐQuotaPeriod(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Period = data
+		case "requests":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requests"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Requests = data
 		}
 	}
 	return it, nil
@@ -39924,7 +40588,7 @@ func (ec *executionContext) unmarshalInputUpdatePolicyTemplateInput(ctx context.
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "description", "expectedVersion", "expiration", "keyPrefix", "name", "rotation"}
+	fieldsInOrder := [...]string{"id", "description", "expectedVersion", "expiration", "keyPrefix", "limits", "name", "rotation"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -39966,6 +40630,13 @@ func (ec *executionContext) unmarshalInputUpdatePolicyTemplateInput(ctx context.
 				return it, err
 			}
 			it.KeyPrefix = graphql.OmittableOf(data)
+		case "limits":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("limits"))
+			data, err := ec.unmarshalOLimitsInput2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐLimitsInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Limits = graphql.OmittableOf(data)
 		case "name":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -45720,6 +46391,59 @@ func (ec *executionContext) _Label(ctx context.Context, sel ast.SelectionSet, ob
 	return out
 }
 
+var limitsImplementors = []string{"Limits"}
+
+func (ec *executionContext) _Limits(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.Limits) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, limitsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Limits")
+		case "allowedNetworks":
+			out.Values[i] = ec._Limits_allowedNetworks(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "quota":
+			out.Values[i] = ec._Limits_quota(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "requestsPerSecond":
+			out.Values[i] = ec._Limits_requestsPerSecond(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "scopes":
+			out.Values[i] = ec._Limits_scopes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var milestoneImplementors = []string{"Milestone", "Node"}
 
 func (ec *executionContext) _Milestone(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.Milestone) graphql.Marshaler {
@@ -46924,6 +47648,11 @@ func (ec *executionContext) _Policy(ctx context.Context, sel ast.SelectionSet, o
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "limits":
+			out.Values[i] = ec._Policy_limits(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "revision":
 			out.Values[i] = ec._Policy_revision(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -47080,6 +47809,11 @@ func (ec *executionContext) _PolicyTemplate(ctx context.Context, sel ast.Selecti
 			}
 		case "keyPrefix":
 			out.Values[i] = ec._PolicyTemplate_keyPrefix(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "limits":
+			out.Values[i] = ec._PolicyTemplate_limits(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -47808,6 +48542,49 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 	return out
 }
 
+var quotaImplementors = []string{"Quota"}
+
+func (ec *executionContext) _Quota(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.Quota) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, quotaImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Quota")
+		case "period":
+			out.Values[i] = ec._Quota_period(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "requests":
+			out.Values[i] = ec._Quota_requests(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var quotaExceededErrorImplementors = []string{"QuotaExceededError", "UserError"}
 
 func (ec *executionContext) _QuotaExceededError(ctx context.Context, sel ast.SelectionSet, obj *QuotaExceededError) graphql.Marshaler {
@@ -47843,6 +48620,49 @@ func (ec *executionContext) _QuotaExceededError(ctx context.Context, sel ast.Sel
 		case "path":
 			out.Values[i] = ec._QuotaExceededError_path(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var quotaStateImplementors = []string{"QuotaState"}
+
+func (ec *executionContext) _QuotaState(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.QuotaState) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, quotaStateImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("QuotaState")
+		case "remaining":
+			out.Values[i] = ec._QuotaState_remaining(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resetsAt":
+			out.Values[i] = ec._QuotaState_resetsAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -50539,6 +51359,16 @@ func (ec *executionContext) _Validation(ctx context.Context, sel ast.SelectionSe
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "quota":
+			out.Values[i] = ec._Validation_quota(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "retryAfter":
+			out.Values[i] = ec._Validation_retryAfter(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -51543,6 +52373,51 @@ func (ec *executionContext) marshalNBulkOperationStatus2githubᚗcomᚋkeywright
 		}
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNCIDR2netᚋnetipᚐPrefix(ctx context.Context, v any) (netip.Prefix, error) {
+	res, err := scalar.UnmarshalCIDR(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCIDR2netᚋnetipᚐPrefix(ctx context.Context, sel ast.SelectionSet, v netip.Prefix) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalCIDR(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNCIDR2ᚕnetᚋnetipᚐPrefixᚄ(ctx context.Context, v any) ([]netip.Prefix, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]netip.Prefix, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCIDR2netᚋnetipᚐPrefix(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNCIDR2ᚕnetᚋnetipᚐPrefixᚄ(ctx context.Context, sel ast.SelectionSet, v []netip.Prefix) graphql.Marshaler {
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNCIDR2netᚋnetipᚐPrefix(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNCancelApiSubscriptionInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐCancelAPISubscriptionInput(ctx context.Context, v any) (CancelAPISubscriptionInput, error) {
@@ -53073,6 +53948,23 @@ func (ec *executionContext) unmarshalNPublishApiInput2githubᚗcomᚋkeywright�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNQuotaPeriod2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐQuotaPeriod(ctx context.Context, v any) (lifecycle.QuotaPeriod, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.QuotaPeriod(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNQuotaPeriod2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐQuotaPeriod(ctx context.Context, sel ast.SelectionSet, v lifecycle.QuotaPeriod) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) unmarshalNReactivateApiSubscriptionInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐReactivateAPISubscriptionInput(ctx context.Context, v any) (ReactivateAPISubscriptionInput, error) {
 	res, err := ec.unmarshalInputReactivateApiSubscriptionInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -54504,6 +55396,41 @@ func (ec *executionContext) marshalOBulkSubject2githubᚗcomᚋkeywrightᚋkeywr
 	return ec._BulkSubject(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOCIDR2ᚕnetᚋnetipᚐPrefixᚄ(ctx context.Context, v any) ([]netip.Prefix, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]netip.Prefix, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCIDR2netᚋnetipᚐPrefix(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOCIDR2ᚕnetᚋnetipᚐPrefixᚄ(ctx context.Context, sel ast.SelectionSet, v []netip.Prefix) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNCIDR2netᚋnetipᚐPrefix(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalOCancelApiSubscriptionPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐCancelAPISubscriptionPayload(ctx context.Context, sel ast.SelectionSet, v *CancelAPISubscriptionPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -55391,6 +56318,21 @@ func (ec *executionContext) unmarshalOLabelInput2ᚕgithubᚗcomᚋkeywrightᚋk
 	return res, nil
 }
 
+func (ec *executionContext) marshalOLimits2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐLimits(ctx context.Context, sel ast.SelectionSet, v *lifecycle.Limits) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Limits(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOLimitsInput2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐLimitsInput(ctx context.Context, v any) (*LimitsInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputLimitsInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalONode2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐNode(ctx context.Context, sel ast.SelectionSet, v object.Node) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -55611,6 +56553,28 @@ func (ec *executionContext) marshalOPublishApiPayload2ᚖgithubᚗcomᚋkeywrigh
 		return graphql.Null
 	}
 	return ec._PublishApiPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOQuota2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐQuota(ctx context.Context, sel ast.SelectionSet, v *lifecycle.Quota) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Quota(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOQuotaInput2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐQuotaInput(ctx context.Context, v any) (*QuotaInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputQuotaInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOQuotaState2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐQuotaState(ctx context.Context, sel ast.SelectionSet, v *lifecycle.QuotaState) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._QuotaState(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOReactivateApiSubscriptionPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐReactivateAPISubscriptionPayload(ctx context.Context, sel ast.SelectionSet, v *ReactivateAPISubscriptionPayload) graphql.Marshaler {

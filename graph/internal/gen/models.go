@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -258,6 +259,8 @@ type CreatePolicyTemplateInput struct {
 	Expiration ExpirationRuleInput `json:"expiration"`
 	// Prefix of issued keys.
 	KeyPrefix graphql.Omittable[*string] `json:"keyPrefix,omitempty"`
+	// What keys may be used for. Null: nothing is limited.
+	Limits graphql.Omittable[*LimitsInput] `json:"limits,omitempty"`
 	// Name of the template.
 	Name string `json:"name"`
 	// Rotation of keys.
@@ -675,6 +678,20 @@ type LabelInput struct {
 	Value string `json:"value"`
 }
 
+// What the credentials of a key set may be used for.
+type LimitsInput struct {
+	// Networks that calls may come from, at most 100. Null or empty: any.
+	AllowedNetworks graphql.Omittable[[]netip.Prefix] `json:"allowedNetworks,omitempty"`
+	// Requests per calendar period. Null: any number.
+	Quota graphql.Omittable[*QuotaInput] `json:"quota,omitempty"`
+	// How many requests are accepted at once, and per second in the long run: from 1 to 1,000,000. Null:
+	// any rate.
+	RequestsPerSecond graphql.Omittable[*int] `json:"requestsPerSecond,omitempty"`
+	// All scopes that the credentials can be used for, at most 50, each a scope token of RFC 6749, section
+	// 3.3. Null or empty: those of the OAuth client; other credentials have none.
+	Scopes graphql.Omittable[[]string] `json:"scopes,omitempty"`
+}
+
 // Root of the mutations.
 type Mutation struct {
 }
@@ -783,6 +800,14 @@ type QuotaExceededError struct {
 }
 
 func (QuotaExceededError) IsUserError() {}
+
+// Requests per calendar period.
+type QuotaInput struct {
+	// The period.
+	Period lifecycle.QuotaPeriod `json:"period"`
+	// How many requests are accepted in each period; at least 1.
+	Requests int `json:"requests"`
+}
 
 // Input of `reactivateApiSubscription`.
 type ReactivateAPISubscriptionInput struct {
@@ -1380,6 +1405,8 @@ type UpdatePolicyTemplateInput struct {
 	Expiration graphql.Omittable[*ExpirationRuleInput] `json:"expiration,omitempty"`
 	// Prefix of issued keys.
 	KeyPrefix graphql.Omittable[*string] `json:"keyPrefix,omitempty"`
+	// What keys may be used for. Null: nothing is limited any more.
+	Limits graphql.Omittable[*LimitsInput] `json:"limits,omitempty"`
 	// Name of the template.
 	Name graphql.Omittable[*string] `json:"name,omitempty"`
 	// Rotation of keys.

@@ -31,6 +31,7 @@ func testFacts(t *testing.T, db Database) {
 		EnvironmentID: w.env.ID, EnvironmentSlug: w.env.Slug, KeySetID: w.set.ID, KeySetStatus: w.set.Status, Authentication: w.set.AuthenticationType,
 		KeyID: w.key.ID, KeyStatus: w.key.Status, ExpiresAt: w.key.ExpiresAt, RetiresAt: w.key.RetiresAt,
 		AuthorizedAPIs: []lifecycle.APIID{w.api.ID}, Scopes: w.set.OAuthClient.Scopes, ClientType: w.set.OAuthClient.ClientType,
+		Limits: w.policy.Limits, TimeZone: w.tenant.Settings.TimeZone,
 	}
 	ask := func(tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, error) {
 		t.Helper()

@@ -3,6 +3,7 @@ package storetest
 import (
 	"crypto/rand"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -70,6 +71,10 @@ func newWorld() *world {
 			Overlap: lifecycle.Elapsed(36*time.Hour + 1500*time.Microsecond), IsManualRegenerationAllowed: true,
 		},
 		KeyPrefix: ptr("pre"),
+		Limits: &lifecycle.Limits{
+			RequestsPerSecond: ptr(50), Quota: &lifecycle.Quota{Requests: 100_000, Period: lifecycle.QuotaMonth},
+			AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}, Scopes: []string{"read", "write"},
+		},
 	}
 	w.template = lifecycle.PolicyTemplate{
 		ID: id[lifecycle.PolicyTemplateID](lifecycle.KindPolicyTemplate), TenantID: tenant, Name: "Standard", Description: ptr("90 days"),

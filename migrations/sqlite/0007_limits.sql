@@ -1,0 +1,4 @@
+-- Limits of a policy: null where nothing is limited.
+
+ALTER TABLE policy_templates ADD COLUMN limits TEXT;
+ALTER TABLE policies ADD COLUMN limits TEXT;
