@@ -64,7 +64,7 @@ func badObjects() []badOperation {
 		mutation("rate zero", "createPolicyTemplate", policy, limited(vars{"requestsPerSecond": 0}), "INVALID", "input.limits.requestsPerSecond"),
 		mutation("rate negative", "createPolicyTemplate", policy, limited(vars{"requestsPerSecond": -1}), "INVALID", "input.limits.requestsPerSecond"),
 		mutation("quota zero", "createPolicyTemplate", policy, limited(vars{"quota": vars{"requests": 0, "period": "DAY"}}), "INVALID", "input.limits.quota.requests"),
-		mutation("quota without period", "createPolicyTemplate", policy, limited(vars{"quota": vars{"requests": 1}}), "BAD_USER_INPUT", "input.limits.quota.period"),
+		mutation("quota without period", "createPolicyTemplate", policy, limited(vars{"quota": vars{"requests": 1}}), "GRAPHQL_VALIDATION_FAILED", "variable.i.limits.quota.period"),
 		mutation("network twice", "createPolicyTemplate", policy, limited(vars{"allowedNetworks": []string{"::ffff:10.0.0.0/104", "10.0.0.0/8"}}), "INVALID", "input.limits.allowedNetworks.1"),
 		mutation("NUL in a scope", "createPolicyTemplate", policy, limited(vars{"scopes": []string{"a\x00"}}), "INVALID", "input.limits.scopes.0"),
 		mutation("quota negative in an update", "updatePolicyTemplate", "UpdatePolicyTemplateInput",
