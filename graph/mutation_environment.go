@@ -11,6 +11,7 @@ import (
 func (m mutationResolver) CreateEnvironment(ctx context.Context, in gen.CreateEnvironmentInput) (*gen.CreateEnvironmentPayload, error) {
 	env, err := m.Manage.CreateEnvironment(ctx, m.call(ctx, nil), manage.CreateEnvironment{
 		Name: in.Name, Slug: in.Slug, IsProduction: or(in.IsProduction, false),
+		IsQueryCredentialAllowed: or(in.IsQueryCredentialAllowed, false), VerdictMaxAgeSeconds: optional(in.VerdictMaxAgeSeconds),
 	})
 	payload := &gen.CreateEnvironmentPayload{Environment: env}
 	payload.UserErrors, err = m.userErrors(ctx, err)
@@ -20,6 +21,7 @@ func (m mutationResolver) CreateEnvironment(ctx context.Context, in gen.CreateEn
 func (m mutationResolver) UpdateEnvironment(ctx context.Context, in gen.UpdateEnvironmentInput) (*gen.UpdateEnvironmentPayload, error) {
 	env, err := m.Manage.UpdateEnvironment(ctx, m.call(ctx, nil), manage.UpdateEnvironment{
 		ID: lifecycle.EnvironmentID(in.ID), ExpectedVersion: optional(in.ExpectedVersion), Name: patch(in.Name), IsProduction: patch(in.IsProduction),
+		IsQueryCredentialAllowed: patch(in.IsQueryCredentialAllowed), VerdictMaxAgeSeconds: patchNull(in.VerdictMaxAgeSeconds),
 	})
 	payload := &gen.UpdateEnvironmentPayload{Environment: env}
 	payload.UserErrors, err = m.userErrors(ctx, err)

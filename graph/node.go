@@ -30,6 +30,7 @@ func (s *scope) nodeKinds() map[lifecycle.Kind]nodeKind {
 		lifecycle.KindBulkOperation:   kind(keySets, noSubject, s.bulkOperations),
 		lifecycle.KindEnvironment:     kind(catalog, subject, s.environments),
 		lifecycle.KindEvent:           kind(events, noSubject, s.events),
+		lifecycle.KindGateway:         kind(catalog, subject, s.gateways),
 		lifecycle.KindGroup:           kind(identity, subject, s.groups),
 		lifecycle.KindKey:             kind(keySets, subject, s.keys),
 		lifecycle.KindKeySet:          kind(keySets, subject, s.keySets),

@@ -52,6 +52,12 @@ func (s *scope) noteEvent(e *lifecycle.Event) lifecycle.EventID {
 	return e.ID
 }
 
+func (s *scope) noteGateway(g *lifecycle.Gateway) lifecycle.GatewayID {
+	s.gateways.put(g.ID, g)
+	s.environments.announce(g.EnvironmentID)
+	return g.ID
+}
+
 func (s *scope) noteGroup(g *lifecycle.Group) lifecycle.GroupID {
 	s.groups.put(g.ID, g)
 	s.organizations.announce(g.OrganizationID)

@@ -14,7 +14,9 @@ type (
 	authenticationRequirementResolver struct{ *Resolver }
 	bulkOperationResolver             struct{ *Resolver }
 	bulkOperationItemResolver         struct{ *Resolver }
+	environmentResolver               struct{ *Resolver }
 	eventResolver                     struct{ *Resolver }
+	gatewayResolver                   struct{ *Resolver }
 	groupResolver                     struct{ *Resolver }
 	keyResolver                       struct{ *Resolver }
 	keySetResolver                    struct{ *Resolver }
@@ -42,7 +44,9 @@ func (r *Resolver) BulkOperation() gen.BulkOperationResolver { return bulkOperat
 func (r *Resolver) BulkOperationItem() gen.BulkOperationItemResolver {
 	return bulkOperationItemResolver{r}
 }
+func (r *Resolver) Environment() gen.EnvironmentResolver       { return environmentResolver{r} }
 func (r *Resolver) Event() gen.EventResolver                   { return eventResolver{r} }
+func (r *Resolver) Gateway() gen.GatewayResolver               { return gatewayResolver{r} }
 func (r *Resolver) Group() gen.GroupResolver                   { return groupResolver{r} }
 func (r *Resolver) Key() gen.KeyResolver                       { return keyResolver{r} }
 func (r *Resolver) KeySet() gen.KeySetResolver                 { return keySetResolver{r} }

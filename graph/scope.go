@@ -29,6 +29,7 @@ type scope struct {
 	bulkOperations   *loader[lifecycle.BulkOperationID, *lifecycle.BulkOperation]
 	environments     *loader[lifecycle.EnvironmentID, *lifecycle.Environment]
 	events           *loader[lifecycle.EventID, *lifecycle.Event]
+	gateways         *loader[lifecycle.GatewayID, *lifecycle.Gateway]
 	groups           *loader[lifecycle.GroupID, *lifecycle.Group]
 	keys             *loader[lifecycle.KeyID, *lifecycle.Key]
 	keySets          *loader[lifecycle.KeySetID, *lifecycle.KeySet]
@@ -93,6 +94,7 @@ func (s *scope) loadObjects() {
 	s.bulkOperations = byID(s, s.noteBulkOperation)
 	s.environments = byID(s, s.noteEnvironment)
 	s.events = byID(s, s.noteEvent)
+	s.gateways = byID(s, s.noteGateway)
 	s.groups = byID(s, s.noteGroup)
 	s.keys = byID(s, s.noteKey)
 	s.keySets = byID(s, s.noteKeySet)

@@ -109,9 +109,14 @@ type Environment struct {
 	Name         string
 	Slug         string
 	IsProduction bool
-	Version      int
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	// IsQueryCredentialAllowed lets gateways take a key from the query string of a call, where it ends up in logs.
+	IsQueryCredentialAllowed bool
+	// VerdictMaxAgeSeconds is for how long a gateway may repeat a verdict without asking, 1 to
+	// [MaxVerdictMaxAgeSeconds]. Null: not at all. For as long a revoked key goes on working there.
+	VerdictMaxAgeSeconds *int
+	Version              int
+	CreatedAt            time.Time
+	UpdatedAt            time.Time
 }
 
 // Label is a name and a value that people attach to objects.

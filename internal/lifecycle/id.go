@@ -20,6 +20,7 @@ type (
 	RoleAssignmentID  string
 	SignInKeyID       string
 	EnvironmentID     string
+	GatewayID         string
 	PolicyTemplateID  string
 	PolicyID          string
 	APIID             string
@@ -45,6 +46,7 @@ const (
 	KindRoleAssignment  Kind = "ras"
 	KindSignInKey       Kind = "sik"
 	KindEnvironment     Kind = "env"
+	KindGateway         Kind = "gw"
 	KindPolicyTemplate  Kind = "plt"
 	KindPolicy          Kind = "pol"
 	KindAPI             Kind = "api"
@@ -61,7 +63,7 @@ const (
 func AllKind() []Kind {
 	return []Kind{
 		KindTenant, KindOrganization, KindGroup, KindUser, KindRole, KindRoleAssignment, KindSignInKey,
-		KindEnvironment, KindPolicyTemplate, KindPolicy, KindAPI, KindApplication, KindAPISubscription,
+		KindEnvironment, KindGateway, KindPolicyTemplate, KindPolicy, KindAPI, KindApplication, KindAPISubscription,
 		KindKeySet, KindKey, KindMilestone, KindEvent, KindBulkOperation,
 	}
 }

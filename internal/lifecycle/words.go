@@ -66,11 +66,12 @@ const (
 	PermissionAPISubscribe        Permission = "API_SUBSCRIBE"        // Subscribe applications to APIs and end subscriptions.
 	PermissionAPIWrite            Permission = "API_WRITE"            // Create and change APIs of the catalog, and suspend subscriptions to them.
 	PermissionApplicationWrite    Permission = "APPLICATION_WRITE"    // Create and change applications.
-	PermissionCatalogRead         Permission = "CATALOG_READ"         // Read APIs, policy templates, environments, applications and subscriptions.
+	PermissionCatalogRead         Permission = "CATALOG_READ"         // Read APIs, policy templates, environments, gateways, applications and subscriptions.
 	PermissionCredentialsRetrieve Permission = "CREDENTIALS_RETRIEVE" // Retrieve the secret values of credentials.
 	PermissionCredentialsValidate Permission = "CREDENTIALS_VALIDATE" // Verify presented credentials, as gateways do.
 	PermissionEnvironmentWrite    Permission = "ENVIRONMENT_WRITE"    // Create and change environments.
 	PermissionEventRead           Permission = "EVENT_READ"           // Read the event log.
+	PermissionGatewayWrite        Permission = "GATEWAY_WRITE"        // Register and change gateways, and replace their tokens.
 	PermissionIdentityRead        Permission = "IDENTITY_READ"        // Read users, organizations, groups and roles.
 	PermissionIdentityWrite       Permission = "IDENTITY_WRITE"       // Change users, organizations, groups and roles.
 	PermissionKeySetRead          Permission = "KEY_SET_READ"         // Read key sets and their keys, without secret values.
@@ -93,6 +94,7 @@ func AllPermission() []Permission {
 		PermissionCredentialsValidate,
 		PermissionEnvironmentWrite,
 		PermissionEventRead,
+		PermissionGatewayWrite,
 		PermissionIdentityRead,
 		PermissionIdentityWrite,
 		PermissionKeySetRead,
@@ -135,6 +137,41 @@ func (e *AuthenticationType) Scan(src any) error { return scanEnum(e, src) }
 
 // Value implements driver.Valuer.
 func (e AuthenticationType) Value() (driver.Value, error) { return enumValue(e) }
+
+// GatewayDialect is what software a gateway runs. It decides which headers of a request for authorization are the
+// gateway's own words; all others may be its client's.
+type GatewayDialect string
+
+// Values of GatewayDialect.
+const (
+	DialectCaddy   GatewayDialect = "CADDY"   // Caddy with forward_auth.
+	DialectEnvoy   GatewayDialect = "ENVOY"   // Envoy with ext_authz, over gRPC or HTTP.
+	DialectGeneric GatewayDialect = "GENERIC" // Anything else: no header but the credential is read.
+	DialectHAProxy GatewayDialect = "HAPROXY" // HAProxy with a Lua action.
+	DialectNGINX   GatewayDialect = "NGINX"   // nginx with auth_request.
+	DialectTraefik GatewayDialect = "TRAEFIK" // Traefik with ForwardAuth.
+)
+
+// AllGatewayDialect lists the values of GatewayDialect.
+func AllGatewayDialect() []GatewayDialect {
+	return []GatewayDialect{
+		DialectCaddy,
+		DialectEnvoy,
+		DialectGeneric,
+		DialectHAProxy,
+		DialectNGINX,
+		DialectTraefik,
+	}
+}
+
+// IsValid reports whether the value is one of the set.
+func (e GatewayDialect) IsValid() bool { return isOneOf(e, AllGatewayDialect()) }
+
+// Scan implements sql.Scanner.
+func (e *GatewayDialect) Scan(src any) error { return scanEnum(e, src) }
+
+// Value implements driver.Valuer.
+func (e GatewayDialect) Value() (driver.Value, error) { return enumValue(e) }
 
 // SecretStorage is how secrets are kept (D13).
 type SecretStorage string
@@ -578,6 +615,10 @@ const (
 	EventEnvironmentCreated         EventType = "ENVIRONMENT_CREATED"          // An environment was created.
 	EventEnvironmentDeleted         EventType = "ENVIRONMENT_DELETED"          // An environment was deleted.
 	EventEnvironmentUpdated         EventType = "ENVIRONMENT_UPDATED"          // An environment was changed.
+	EventGatewayDeregistered        EventType = "GATEWAY_DEREGISTERED"         // A gateway was removed; its token ended with it.
+	EventGatewayRegistered          EventType = "GATEWAY_REGISTERED"           // A gateway was registered and given a token.
+	EventGatewayTokenReplaced       EventType = "GATEWAY_TOKEN_REPLACED"       // A gateway was given another token; the one before ended.
+	EventGatewayUpdated             EventType = "GATEWAY_UPDATED"              // A gateway was changed.
 	EventGroupCreated               EventType = "GROUP_CREATED"                // A group was created.
 	EventGroupDeleted               EventType = "GROUP_DELETED"                // A group was deleted.
 	EventGroupUpdated               EventType = "GROUP_UPDATED"                // A group was changed.
@@ -640,6 +681,10 @@ func AllEventType() []EventType {
 		EventEnvironmentCreated,
 		EventEnvironmentDeleted,
 		EventEnvironmentUpdated,
+		EventGatewayDeregistered,
+		EventGatewayRegistered,
+		EventGatewayTokenReplaced,
+		EventGatewayUpdated,
 		EventGroupCreated,
 		EventGroupDeleted,
 		EventGroupUpdated,

@@ -161,17 +161,24 @@ func readAfter(ctx context.Context, log Log, position int64) ([]lifecycle.Event,
 func (p *projector) changes(ctx context.Context, events []lifecycle.Event) ([]Change, error) {
 	perTenant := map[lifecycle.TenantID]*Change{}
 	var below []lifecycle.Event
+	changed := func(tenant lifecycle.TenantID, position int64) *Change {
+		c := perTenant[tenant]
+		if c == nil {
+			c = &Change{TenantID: tenant}
+			perTenant[tenant] = c
+		}
+		c.Position = position // the tenant's last one stands for all: it outdates more, never less
+		return c
+	}
 	for _, e := range events {
+		if touchesGateways(e.Type) {
+			changed(lifecycle.GatewayTenant, e.Position).WholeTenant = true
+		}
 		t := touchOf(e)
 		if t == touchesNothing {
 			continue
 		}
-		c := perTenant[e.TenantID]
-		if c == nil {
-			c = &Change{TenantID: e.TenantID}
-			perTenant[e.TenantID] = c
-		}
-		c.Position = e.Position // the tenant's last one stands for all: it outdates more, never less
+		c := changed(e.TenantID, e.Position)
 		if t == touchesTenant {
 			c.WholeTenant = true
 		} else {

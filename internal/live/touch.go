@@ -37,6 +37,10 @@ var touches = map[lifecycle.EventType]touch{
 	lifecycle.EventEnvironmentCreated:         touchesNothing,
 	lifecycle.EventEnvironmentDeleted:         touchesTenant,
 	lifecycle.EventEnvironmentUpdated:         touchesTenant, // its slug is a fact
+	lifecycle.EventGatewayDeregistered:        touchesNothing, // but see touchesGateways
+	lifecycle.EventGatewayRegistered:          touchesNothing,
+	lifecycle.EventGatewayTokenReplaced:       touchesNothing,
+	lifecycle.EventGatewayUpdated:             touchesNothing,
 	lifecycle.EventGroupCreated:               touchesNothing,
 	lifecycle.EventGroupDeleted:               touchesNothing,
 	lifecycle.EventGroupUpdated:               touchesNothing,
@@ -73,6 +77,22 @@ var touches = map[lifecycle.EventType]touch{
 	lifecycle.EventUserDeleted:                touchesNothing,
 	lifecycle.EventUserReactivated:            touchesNothing,
 	lifecycle.EventUserUpdated:                touchesNothing,
+}
+
+// touchesGateways says whether the facts of some gateway are outdated by an event: the gateway itself, its environment
+// or its tenant's status. All gateways share one place, because a token is presented before its tenant is known, and it
+// is outdated as a whole: such events are rare, and a token that was replaced is not found any more when its event is
+// read. What is not known touches them.
+func touchesGateways(t lifecycle.EventType) bool {
+	//exhaustive:ignore
+	switch t {
+	case lifecycle.EventGatewayDeregistered, lifecycle.EventGatewayTokenReplaced, lifecycle.EventGatewayUpdated,
+		lifecycle.EventEnvironmentDeleted, lifecycle.EventEnvironmentUpdated,
+		lifecycle.EventTenantReactivated, lifecycle.EventTenantSuspended:
+		return true
+	}
+	_, known := touches[t]
+	return !known
 }
 
 // deletesKeys says whether the keys of an earlier event may not be found any more after this one.

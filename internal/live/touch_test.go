@@ -20,6 +20,15 @@ func TestR18_EveryEventSaysWhatItOutdates(t *testing.T) {
 	if got := touchOf(lifecycle.Event{Type: "SOMETHING_NEW"}); got != touchesTenant {
 		t.Errorf("an unknown event outdates %d", got)
 	}
+	for eventType, want := range map[lifecycle.EventType]bool{
+		lifecycle.EventGatewayTokenReplaced: true, lifecycle.EventGatewayDeregistered: true, lifecycle.EventGatewayUpdated: true,
+		lifecycle.EventEnvironmentUpdated: true, lifecycle.EventTenantSuspended: true, lifecycle.EventTenantReactivated: true,
+		lifecycle.EventGatewayRegistered: false, lifecycle.EventKeySetRevoked: false, "SOMETHING_NEW": true,
+	} {
+		if touchesGateways(eventType) != want {
+			t.Errorf("%s touches gateways: %v", eventType, !want)
+		}
+	}
 	if got := touchOf(lifecycle.Event{Type: lifecycle.EventKeySetRevoked}); got != touchesTenant {
 		t.Errorf("an event below nothing outdates %d", got)
 	}

@@ -19,6 +19,7 @@ var conflicts = map[string]struct {
 	"roles_name":             {"another role has this name", []string{"input", "name"}},
 	"environments_name":      {"another environment has this name", []string{"input", "name"}},
 	"environments_slug":      {"another environment has this short name", []string{"input", "slug"}},
+	"gateways_name":          {"another gateway of the environment has this name", []string{"input", "name"}},
 	"policy_templates_name":  {"another policy template has this name", []string{"input", "name"}},
 	"apis_name":              {"another API has this name and release", []string{"input", "name"}},
 	"applications_name":      {"another application of the organization has this name", []string{"input", "name"}},

@@ -13,6 +13,9 @@ type CreateEnvironment struct {
 	Name         string // unique in the tenant
 	Slug         string // unique in the tenant; it never changes, because gateways name it
 	IsProduction bool
+
+	IsQueryCredentialAllowed bool
+	VerdictMaxAgeSeconds     *int
 }
 
 // CreateEnvironment adds an environment.
@@ -24,9 +27,13 @@ func (s *Service) CreateEnvironment(ctx context.Context, call Call, in CreateEnv
 		if err := lifecycle.CheckSlug(in.Slug, "input", "slug"); err != nil {
 			return nil, err
 		}
+		if err := lifecycle.CheckVerdictMaxAge(in.VerdictMaxAgeSeconds, "input", "verdictMaxAgeSeconds"); err != nil {
+			return nil, err
+		}
 		env := lifecycle.Environment{
 			ID: lifecycle.EnvironmentID(w.moment.NewID(lifecycle.KindEnvironment)), TenantID: w.tenant.ID,
 			Name: in.Name, Slug: in.Slug, IsProduction: in.IsProduction,
+			IsQueryCredentialAllowed: in.IsQueryCredentialAllowed, VerdictMaxAgeSeconds: in.VerdictMaxAgeSeconds,
 			Version: 1, CreatedAt: w.moment.Now, UpdatedAt: w.moment.Now,
 		}
 		if err := w.insert(ctx, &env); err != nil {
@@ -44,6 +51,9 @@ type UpdateEnvironment struct {
 	ExpectedVersion *int
 	Name            Patch[string]
 	IsProduction    Patch[bool]
+
+	IsQueryCredentialAllowed Patch[bool]
+	VerdictMaxAgeSeconds     Patch[*int]
 }
 
 // UpdateEnvironment changes an environment. Its slug stays.
@@ -54,13 +64,11 @@ func (s *Service) UpdateEnvironment(ctx context.Context, call Call, in UpdateEnv
 			return nil, err
 		}
 		before := env
-		if in.Name.IsSet {
-			env.Name = in.Name.Value
-		}
-		if in.IsProduction.IsSet {
-			env.IsProduction = in.IsProduction.Value
-		}
+		in.apply(&env)
 		if err := lifecycle.CheckName(env.Name, "input", "name"); err != nil {
+			return nil, err
+		}
+		if err := lifecycle.CheckVerdictMaxAge(env.VerdictMaxAgeSeconds, "input", "verdictMaxAgeSeconds"); err != nil {
 			return nil, err
 		}
 		changes := environmentChanges(before, env)
@@ -73,6 +81,21 @@ func (s *Service) UpdateEnvironment(ctx context.Context, call Call, in UpdateEnv
 		w.happened(lifecycle.EventEnvironmentUpdated, string(env.ID), fmt.Sprintf("Environment %q was changed", env.Name), changes)
 		return &env, nil
 	})
+}
+
+func (in UpdateEnvironment) apply(env *lifecycle.Environment) {
+	if in.Name.IsSet {
+		env.Name = in.Name.Value
+	}
+	if in.IsProduction.IsSet {
+		env.IsProduction = in.IsProduction.Value
+	}
+	if in.IsQueryCredentialAllowed.IsSet {
+		env.IsQueryCredentialAllowed = in.IsQueryCredentialAllowed.Value
+	}
+	if in.VerdictMaxAgeSeconds.IsSet {
+		env.VerdictMaxAgeSeconds = in.VerdictMaxAgeSeconds.Value
+	}
 }
 
 // DeleteEnvironment removes an environment that nothing refers to.
@@ -94,5 +117,16 @@ func (w *work) lockEnvironment(ctx context.Context, id lifecycle.EnvironmentID, 
 
 func environmentChanges(before, after lifecycle.Environment) []lifecycle.Change {
 	changes := lifecycle.Changed(nil, "name", before.Name, after.Name)
-	return lifecycle.Changed(changes, "isProduction", strconv.FormatBool(before.IsProduction), strconv.FormatBool(after.IsProduction))
+	changes = lifecycle.Changed(changes, "isProduction", strconv.FormatBool(before.IsProduction), strconv.FormatBool(after.IsProduction))
+	changes = lifecycle.Changed(changes, "isQueryCredentialAllowed",
+		strconv.FormatBool(before.IsQueryCredentialAllowed), strconv.FormatBool(after.IsQueryCredentialAllowed))
+	return lifecycle.Changed(changes, "verdictMaxAgeSeconds", number(before.VerdictMaxAgeSeconds), number(after.VerdictMaxAgeSeconds))
+}
+
+// number shows an optional number in a recorded change.
+func number(n *int) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.Itoa(*n)
 }

@@ -52,6 +52,11 @@ type Store interface {
 	// the same as long as the key exists.
 	DigestOf(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.KeyID) ([]byte, error)
 
+	// GatewayFacts finds the facts of the gateway whose token has the digest, of whatever tenant, and a log position
+	// that they are at least as new as: the position is read first. ErrNotFound if there is none; the position is
+	// right then, too.
+	GatewayFacts(ctx context.Context, digest []byte) (lifecycle.GatewayFacts, int64, error)
+
 	// DigestsBelow lists the digests of all keys that an event touches the verdict of: those of
 	// its key set, else of its application, else of the API, the environment or the suspended or
 	// reactivated tenant that it is about. The log's reader outdates what is cached of them.
@@ -89,6 +94,7 @@ type Reader interface {
 	Applications(ctx context.Context, tenant lifecycle.TenantID, q query.ApplicationQuery, now Moment) (*query.ApplicationConnection, error)
 	Environments(ctx context.Context, tenant lifecycle.TenantID, q query.EnvironmentQuery, now Moment) (*query.EnvironmentConnection, error)
 	Events(ctx context.Context, tenant lifecycle.TenantID, q query.EventQuery, now Moment) (*query.EventConnection, error)
+	Gateways(ctx context.Context, tenant lifecycle.TenantID, q query.GatewayQuery, now Moment) (*query.GatewayConnection, error)
 	Groups(ctx context.Context, tenant lifecycle.TenantID, q query.GroupQuery, now Moment) (*query.GroupConnection, error)
 	KeySets(ctx context.Context, tenant lifecycle.TenantID, q query.KeySetQuery, now Moment) (*query.KeySetConnection, error)
 	Organizations(ctx context.Context, tenant lifecycle.TenantID, q query.OrganizationQuery, now Moment) (*query.OrganizationConnection, error)
@@ -124,7 +130,7 @@ type Moment struct {
 
 // Tx is one transaction. Rows that it locks or writes stay as they are for everybody else until
 // it ends. Locks are taken in this order, so that transactions do not wait for each other in a
-// circle: tenant, organization, group, user, role, environment, policy template, API,
+// circle: tenant, organization, group, user, role, environment, gateway, policy template, API,
 // application, subscription, key set (by id), key.
 //
 // After an error of a method that writes nothing more can be done in the transaction: fn returns.

@@ -119,8 +119,11 @@ func checkKeyPrefix(prefix string) error {
 	if err := secret.CheckPrefix(prefix); err != nil {
 		return lifecycle.Invalid(err.Error(), "input", "keyPrefix")
 	}
-	if prefix == SignInKeyPrefix {
+	switch prefix {
+	case SignInKeyPrefix:
 		return lifecycle.Invalid("is reserved for sign-in keys", "input", "keyPrefix")
+	case GatewayTokenPrefix:
+		return lifecycle.Invalid("is reserved for gateway tokens", "input", "keyPrefix")
 	}
 	return nil
 }

@@ -89,6 +89,16 @@ type EventFilter struct {
 	Type          *EventTypeComparator // Compares the type
 }
 
+// GatewayFilter is a filter for gateways.
+type GatewayFilter struct {
+	ID          *IDComparator // Compares the ID
+	And         []*GatewayFilter
+	Environment *EnvironmentFilter // Filters on the environment
+	Name        *StringComparator  // Compares the name
+	Not         *GatewayFilter
+	Or          []*GatewayFilter
+}
+
 // GroupFilter is a filter for groups.
 type GroupFilter struct {
 	ID           *IDComparator // Compares the ID

@@ -63,6 +63,18 @@ const (
 // EventOrder is one step of a sort order.
 type EventOrder = Order[EventOrderField]
 
+// GatewayOrderField is what Gateway lists can be sorted by.
+type GatewayOrderField string
+
+// Values of GatewayOrderField.
+const (
+	GatewayByCreatedAt GatewayOrderField = "CREATED_AT"
+	GatewayByName      GatewayOrderField = "NAME"
+)
+
+// GatewayOrder is one step of a sort order.
+type GatewayOrder = Order[GatewayOrderField]
+
 // GroupOrderField is what Group lists can be sorted by.
 type GroupOrderField string
 

@@ -34,6 +34,7 @@ type Scope struct {
 	OrganizationID   lifecycle.OrganizationID
 	GroupID          lifecycle.GroupID
 	PolicyTemplateID lifecycle.PolicyTemplateID
+	EnvironmentID    lifecycle.EnvironmentID
 	APIID            lifecycle.APIID
 	ApplicationID    lifecycle.ApplicationID
 	KeySetID         lifecycle.KeySetID

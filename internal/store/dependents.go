@@ -25,6 +25,7 @@ var dependents = map[lifecycle.Kind][]string{ //nolint:exhaustive // nothing sta
 		"SELECT api_id AS id FROM api_environments WHERE tenant_id = ?0 AND environment_id = ?1",
 		"SELECT id FROM api_subscriptions WHERE tenant_id = ?0 AND environment_id = ?1",
 		"SELECT id FROM key_sets WHERE tenant_id = ?0 AND environment_id = ?1",
+		"SELECT id FROM gateways WHERE tenant_id = ?0 AND environment_id = ?1",
 	},
 	lifecycle.KindPolicyTemplate: {
 		"SELECT id FROM tenants WHERE id = ?0 AND default_policy_template_id = ?1",

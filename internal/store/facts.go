@@ -79,6 +79,26 @@ func (s *Store) DigestOf(ctx context.Context, tenant lifecycle.TenantID, id life
 	return digest, nil
 }
 
+// GatewayFacts implements [manage.Store].
+func (s *Store) GatewayFacts(ctx context.Context, digest []byte) (lifecycle.GatewayFacts, int64, error) {
+	position, err := s.LogPosition(ctx)
+	if err != nil {
+		return lifecycle.GatewayFacts{}, 0, err
+	}
+	var facts lifecycle.GatewayFacts
+	err = s.read.NewRaw(`SELECT g.id AS gateway_id, g.dialect, g.is_reason_shown, t.id AS tenant_id, t.status AS tenant_status,
+			e.id AS environment_id, e.slug AS environment_slug, e.is_query_credential_allowed,
+			coalesce(e.verdict_max_age_seconds, 0) AS verdict_max_age_seconds
+		FROM gateways g
+		JOIN environments e ON e.tenant_id = g.tenant_id AND e.id = g.environment_id
+		JOIN tenants t ON t.id = g.tenant_id
+		WHERE g.digest = ?`, digest).Scan(ctx, &facts)
+	if err != nil {
+		return lifecycle.GatewayFacts{}, position, fmt.Errorf("find the facts of a gateway: %w", s.explain(ctx, err))
+	}
+	return facts, position, nil
+}
+
 // DigestsBelow implements [manage.Store]. Events of a tenant, an environment or an API touch more than one
 // application: what is below those is listed, too.
 func (s *Store) DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error) {

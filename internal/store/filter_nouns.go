@@ -95,6 +95,15 @@ func filterEvents(c *asking, f *query.EventFilter) cond {
 	)
 }
 
+func filterGateways(c *asking, f *query.GatewayFilter) cond {
+	return all(
+		c.id("id", "gateways.id", f.ID),
+		related(c, "environment", "gateways.environment_id", "environments", f.Environment, filterEnvironments),
+		c.text("name", "gateways.name", f.Name),
+		nested(c, f.And, f.Or, f.Not, filterGateways),
+	)
+}
+
 func filterGroups(c *asking, f *query.GroupFilter) cond {
 	return all(
 		c.id("id", "groups.id", f.ID),

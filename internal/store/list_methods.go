@@ -36,6 +36,11 @@ func (s *Store) Events(ctx context.Context, tenant lifecycle.TenantID, q query.E
 	return list(ctx, s, events(), tenant, q, now)
 }
 
+// Gateways implements [manage.Store].
+func (s *Store) Gateways(ctx context.Context, tenant lifecycle.TenantID, q query.GatewayQuery, now manage.Moment) (*query.GatewayConnection, error) {
+	return list(ctx, s, gateways(), tenant, q, now)
+}
+
 // Groups implements [manage.Store].
 func (s *Store) Groups(ctx context.Context, tenant lifecycle.TenantID, q query.GroupQuery, now manage.Moment) (*query.GroupConnection, error) {
 	return list(ctx, s, groups(), tenant, q, now)

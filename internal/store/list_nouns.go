@@ -92,6 +92,20 @@ func events() noun[lifecycle.Event, query.EventFilter, query.EventOrderField] {
 	}
 }
 
+func gateways() noun[lifecycle.Gateway, query.GatewayFilter, query.GatewayOrderField] {
+	type T = lifecycle.Gateway
+	return noun[T, query.GatewayFilter, query.GatewayOrderField]{
+		kind: lifecycle.KindGateway, table: "gateways", filter: filterGateways,
+		fields: map[query.GatewayOrderField][]step[T]{
+			query.GatewayByCreatedAt: byInstant("gateways.created_at", func(g *T) time.Time { return g.CreatedAt }),
+			query.GatewayByName:      byName("gateways.name", func(row *listed[T]) string { return row.Node.Name }),
+		},
+		usual:  query.GatewayOrder{Field: query.GatewayByCreatedAt, Direction: query.Ascending},
+		id:     byIdentity("gateways", func(g *T) lifecycle.GatewayID { return g.ID }),
+		scopes: []scope{{ofEnvironment, "gateways.environment_id = ?"}},
+	}
+}
+
 func groups() noun[lifecycle.Group, query.GroupFilter, query.GroupOrderField] {
 	type T = lifecycle.Group
 	return noun[T, query.GroupFilter, query.GroupOrderField]{
@@ -230,6 +244,7 @@ func users() noun[lifecycle.User, query.UserFilter, query.UserOrderField] {
 func ofOrganization(s *query.Scope) string   { return take(&s.OrganizationID) }
 func ofGroup(s *query.Scope) string          { return take(&s.GroupID) }
 func ofPolicyTemplate(s *query.Scope) string { return take(&s.PolicyTemplateID) }
+func ofEnvironment(s *query.Scope) string    { return take(&s.EnvironmentID) }
 func ofAPI(s *query.Scope) string            { return take(&s.APIID) }
 func ofApplication(s *query.Scope) string    { return take(&s.ApplicationID) }
 func ofKeySet(s *query.Scope) string         { return take(&s.KeySetID) }

@@ -72,6 +72,7 @@ func nameTakers(w *tenant) map[string]vars {
 		"createGroup": {"organizationId": w.ids["Organization"]}, "updateGroup": {"id": w.ids["Group"]},
 		"createRole": {"permissions": []string{}}, "updateRole": {"id": w.ids["Role"]},
 		"createEnvironment": {"slug": "new"}, "updateEnvironment": {"id": w.ids["Environment"]},
+		"registerGateway": {"environmentId": w.ids["Environment"], "dialect": "NGINX"}, "updateGateway": {"id": w.ids["Gateway"]},
 		"createApi": {"release": "v1", "organizationId": w.ids["Organization"], "environmentIds": []string{}, "authenticationRequirements": []vars{}},
 		"updateApi": {"id": w.ids["Api"]}, "createApplication": {"organizationId": w.ids["Organization"]}, "updateApplication": {"id": w.ids["Application"]},
 		"createPolicyTemplate": {"authenticationType": "API_KEY", "expiration": vars{}, "rotation": vars{"mode": "NONE"}},

@@ -92,6 +92,8 @@ func (w *tenant) makeCatalogue(t *testing.T) {
 	t.Helper()
 	w.slug = "env-" + w.mark
 	w.make(t, "Environment", vars{"name": w.name("environment"), "slug": w.slug}, "")
+	made := w.change(t, "registerGateway", vars{"name": w.name("gateway"), "environmentId": w.ids["Environment"], "dialect": "NGINX"}, "gateway { id }")
+	w.ids["Gateway"] = made.Text(t, "gateway", "id")
 	template := w.template(t, "API_KEY", "HASHED")
 	w.make(t, "Api", vars{
 		"name": w.name("api"), "release": "v1", "organizationId": w.ids["Organization"], "environmentIds": []string{w.ids["Environment"]},

@@ -39,7 +39,9 @@ type ResolverRoot interface {
 	AuthenticationRequirement() AuthenticationRequirementResolver
 	BulkOperation() BulkOperationResolver
 	BulkOperationItem() BulkOperationItemResolver
+	Environment() EnvironmentResolver
 	Event() EventResolver
+	Gateway() GatewayResolver
 	Group() GroupResolver
 	Key() KeyResolver
 	KeySet() KeySetResolver
@@ -339,14 +341,22 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	DeregisterGatewayPayload struct {
+		DeletedGatewayID func(childComplexity int) int
+		UserErrors       func(childComplexity int) int
+	}
+
 	Environment struct {
-		CreatedAt    func(childComplexity int) int
-		ID           func(childComplexity int) int
-		IsProduction func(childComplexity int) int
-		Name         func(childComplexity int) int
-		Slug         func(childComplexity int) int
-		UpdatedAt    func(childComplexity int) int
-		Version      func(childComplexity int) int
+		CreatedAt                func(childComplexity int) int
+		Gateways                 func(childComplexity int, after *string, before *string, filter *query.GatewayFilter, first *int, last *int, orderBy []query.Order[query.GatewayOrderField]) int
+		ID                       func(childComplexity int) int
+		IsProduction             func(childComplexity int) int
+		IsQueryCredentialAllowed func(childComplexity int) int
+		Name                     func(childComplexity int) int
+		Slug                     func(childComplexity int) int
+		UpdatedAt                func(childComplexity int) int
+		VerdictMaxAgeSeconds     func(childComplexity int) int
+		Version                  func(childComplexity int) int
 	}
 
 	EnvironmentConnection struct {
@@ -399,6 +409,30 @@ type ComplexityRoot struct {
 
 	ExpirationRule struct {
 		Validity func(childComplexity int) int
+	}
+
+	Gateway struct {
+		CreatedAt        func(childComplexity int) int
+		Dialect          func(childComplexity int) int
+		Environment      func(childComplexity int) int
+		ID               func(childComplexity int) int
+		IsReasonShown    func(childComplexity int) int
+		Name             func(childComplexity int) int
+		PublicIdentifier func(childComplexity int) int
+		UpdatedAt        func(childComplexity int) int
+		Version          func(childComplexity int) int
+	}
+
+	GatewayConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	GatewayEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	Group struct {
@@ -589,6 +623,7 @@ type ComplexityRoot struct {
 		DeleteRole                func(childComplexity int, input DeleteRoleInput) int
 		DeleteUser                func(childComplexity int, input DeleteUserInput) int
 		DeprecateAPI              func(childComplexity int, input DeprecateAPIInput) int
+		DeregisterGateway         func(childComplexity int, input DeregisterGatewayInput) int
 		IssueSignInKey            func(childComplexity int, input IssueSignInKeyInput) int
 		PublishAPI                func(childComplexity int, input PublishAPIInput) int
 		ReactivateAPISubscription func(childComplexity int, input ReactivateAPISubscriptionInput) int
@@ -598,6 +633,8 @@ type ComplexityRoot struct {
 		ReactivateTenant          func(childComplexity int, input ReactivateTenantInput) int
 		ReactivateUser            func(childComplexity int, input ReactivateUserInput) int
 		RegenerateKeySet          func(childComplexity int, input RegenerateKeySetInput) int
+		RegisterGateway           func(childComplexity int, input RegisterGatewayInput) int
+		ReplaceGatewayToken       func(childComplexity int, input ReplaceGatewayTokenInput) int
 		RetireAPI                 func(childComplexity int, input RetireAPIInput) int
 		RetrieveCredentials       func(childComplexity int, input RetrieveCredentialsInput) int
 		RevokeKey                 func(childComplexity int, input RevokeKeyInput) int
@@ -615,6 +652,7 @@ type ComplexityRoot struct {
 		UpdateAPI                 func(childComplexity int, input UpdateAPIInput) int
 		UpdateApplication         func(childComplexity int, input UpdateApplicationInput) int
 		UpdateEnvironment         func(childComplexity int, input UpdateEnvironmentInput) int
+		UpdateGateway             func(childComplexity int, input UpdateGatewayInput) int
 		UpdateGroup               func(childComplexity int, input UpdateGroupInput) int
 		UpdateKeySet              func(childComplexity int, input UpdateKeySetInput) int
 		UpdateOrganization        func(childComplexity int, input UpdateOrganizationInput) int
@@ -749,6 +787,7 @@ type ComplexityRoot struct {
 		Applications        func(childComplexity int, after *string, before *string, filter *query.ApplicationFilter, first *int, last *int, orderBy []query.Order[query.ApplicationOrderField], search *string) int
 		Environments        func(childComplexity int, after *string, before *string, filter *query.EnvironmentFilter, first *int, last *int, orderBy []query.Order[query.EnvironmentOrderField]) int
 		Events              func(childComplexity int, after *string, before *string, filter *query.EventFilter, first *int, last *int, orderBy []query.Order[query.EventOrderField]) int
+		Gateways            func(childComplexity int, after *string, before *string, filter *query.GatewayFilter, first *int, last *int, orderBy []query.Order[query.GatewayOrderField]) int
 		Groups              func(childComplexity int, after *string, before *string, filter *query.GroupFilter, first *int, last *int, orderBy []query.Order[query.GroupOrderField]) int
 		KeySet              func(childComplexity int, id string) int
 		KeySets             func(childComplexity int, after *string, before *string, filter *query.KeySetFilter, first *int, last *int, orderBy []query.Order[query.KeySetOrderField], search *string) int
@@ -817,6 +856,18 @@ type ComplexityRoot struct {
 		KeySet          func(childComplexity int) int
 		PreviousKey     func(childComplexity int) int
 		UserErrors      func(childComplexity int) int
+	}
+
+	RegisterGatewayPayload struct {
+		Gateway      func(childComplexity int) int
+		GatewayToken func(childComplexity int) int
+		UserErrors   func(childComplexity int) int
+	}
+
+	ReplaceGatewayTokenPayload struct {
+		Gateway      func(childComplexity int) int
+		GatewayToken func(childComplexity int) int
+		UserErrors   func(childComplexity int) int
 	}
 
 	RetireApiPayload struct {
@@ -996,6 +1047,11 @@ type ComplexityRoot struct {
 		UserErrors  func(childComplexity int) int
 	}
 
+	UpdateGatewayPayload struct {
+		Gateway    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	UpdateGroupPayload struct {
 		Group      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -1130,12 +1186,18 @@ type BulkOperationItemResolver interface {
 
 	UserErrors(ctx context.Context, obj *lifecycle.BulkOperationItem) ([]object.UserError, error)
 }
+type EnvironmentResolver interface {
+	Gateways(ctx context.Context, obj *lifecycle.Environment, after *string, before *string, filter *query.GatewayFilter, first *int, last *int, orderBy []query.Order[query.GatewayOrderField]) (*query.Connection[lifecycle.Gateway], error)
+}
 type EventResolver interface {
 	Actor(ctx context.Context, obj *lifecycle.Event) (object.Actor, error)
 
 	Cursor(ctx context.Context, obj *lifecycle.Event) (string, error)
 
 	Subject(ctx context.Context, obj *lifecycle.Event) (object.EventSubject, error)
+}
+type GatewayResolver interface {
+	Environment(ctx context.Context, obj *lifecycle.Gateway) (*lifecycle.Environment, error)
 }
 type GroupResolver interface {
 	Members(ctx context.Context, obj *lifecycle.Group, after *string, before *string, filter *query.UserFilter, first *int, last *int, orderBy []query.Order[query.UserOrderField]) (*query.Connection[lifecycle.User], error)
@@ -1200,6 +1262,10 @@ type MutationResolver interface {
 	CreateEnvironment(ctx context.Context, input CreateEnvironmentInput) (*CreateEnvironmentPayload, error)
 	UpdateEnvironment(ctx context.Context, input UpdateEnvironmentInput) (*UpdateEnvironmentPayload, error)
 	DeleteEnvironment(ctx context.Context, input DeleteEnvironmentInput) (*DeleteEnvironmentPayload, error)
+	RegisterGateway(ctx context.Context, input RegisterGatewayInput) (*RegisterGatewayPayload, error)
+	UpdateGateway(ctx context.Context, input UpdateGatewayInput) (*UpdateGatewayPayload, error)
+	ReplaceGatewayToken(ctx context.Context, input ReplaceGatewayTokenInput) (*ReplaceGatewayTokenPayload, error)
+	DeregisterGateway(ctx context.Context, input DeregisterGatewayInput) (*DeregisterGatewayPayload, error)
 	CreatePolicyTemplate(ctx context.Context, input CreatePolicyTemplateInput) (*CreatePolicyTemplatePayload, error)
 	UpdatePolicyTemplate(ctx context.Context, input UpdatePolicyTemplateInput) (*UpdatePolicyTemplatePayload, error)
 	ArchivePolicyTemplate(ctx context.Context, input ArchivePolicyTemplateInput) (*ArchivePolicyTemplatePayload, error)
@@ -1251,6 +1317,7 @@ type QueryResolver interface {
 	APISubscriptions(ctx context.Context, after *string, before *string, filter *query.APISubscriptionFilter, first *int, last *int, orderBy []query.Order[query.APISubscriptionOrderField], search *string) (*query.Connection[lifecycle.APISubscription], error)
 	Applications(ctx context.Context, after *string, before *string, filter *query.ApplicationFilter, first *int, last *int, orderBy []query.Order[query.ApplicationOrderField], search *string) (*query.Connection[lifecycle.Application], error)
 	Environments(ctx context.Context, after *string, before *string, filter *query.EnvironmentFilter, first *int, last *int, orderBy []query.Order[query.EnvironmentOrderField]) (*query.Connection[lifecycle.Environment], error)
+	Gateways(ctx context.Context, after *string, before *string, filter *query.GatewayFilter, first *int, last *int, orderBy []query.Order[query.GatewayOrderField]) (*query.Connection[lifecycle.Gateway], error)
 	Events(ctx context.Context, after *string, before *string, filter *query.EventFilter, first *int, last *int, orderBy []query.Order[query.EventOrderField]) (*query.Connection[lifecycle.Event], error)
 	Groups(ctx context.Context, after *string, before *string, filter *query.GroupFilter, first *int, last *int, orderBy []query.Order[query.GroupOrderField]) (*query.Connection[lifecycle.Group], error)
 	KeySet(ctx context.Context, id string) (*lifecycle.KeySet, error)
@@ -2246,12 +2313,36 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeprecateApiPayload.UserErrors(childComplexity), true
 
+	case "DeregisterGatewayPayload.deletedGatewayId":
+		if e.ComplexityRoot.DeregisterGatewayPayload.DeletedGatewayID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeregisterGatewayPayload.DeletedGatewayID(childComplexity), true
+	case "DeregisterGatewayPayload.userErrors":
+		if e.ComplexityRoot.DeregisterGatewayPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeregisterGatewayPayload.UserErrors(childComplexity), true
+
 	case "Environment.createdAt":
 		if e.ComplexityRoot.Environment.CreatedAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Environment.CreatedAt(childComplexity), true
+	case "Environment.gateways":
+		if e.ComplexityRoot.Environment.Gateways == nil {
+			break
+		}
+
+		args, err := ec.field_Environment_gateways_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Environment.Gateways(childComplexity, args["after"].(*string), args["before"].(*string), args["filter"].(*query.GatewayFilter), args["first"].(*int), args["last"].(*int), args["orderBy"].([]query.Order[query.GatewayOrderField])), true
 	case "Environment.id":
 		if e.ComplexityRoot.Environment.ID == nil {
 			break
@@ -2264,6 +2355,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Environment.IsProduction(childComplexity), true
+	case "Environment.isQueryCredentialAllowed":
+		if e.ComplexityRoot.Environment.IsQueryCredentialAllowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Environment.IsQueryCredentialAllowed(childComplexity), true
 	case "Environment.name":
 		if e.ComplexityRoot.Environment.Name == nil {
 			break
@@ -2282,6 +2379,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Environment.UpdatedAt(childComplexity), true
+	case "Environment.verdictMaxAgeSeconds":
+		if e.ComplexityRoot.Environment.VerdictMaxAgeSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Environment.VerdictMaxAgeSeconds(childComplexity), true
 	case "Environment.version":
 		if e.ComplexityRoot.Environment.Version == nil {
 			break
@@ -2481,6 +2584,99 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ExpirationRule.Validity(childComplexity), true
+
+	case "Gateway.createdAt":
+		if e.ComplexityRoot.Gateway.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Gateway.CreatedAt(childComplexity), true
+	case "Gateway.dialect":
+		if e.ComplexityRoot.Gateway.Dialect == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Gateway.Dialect(childComplexity), true
+	case "Gateway.environment":
+		if e.ComplexityRoot.Gateway.Environment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Gateway.Environment(childComplexity), true
+	case "Gateway.id":
+		if e.ComplexityRoot.Gateway.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Gateway.ID(childComplexity), true
+	case "Gateway.isReasonShown":
+		if e.ComplexityRoot.Gateway.IsReasonShown == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Gateway.IsReasonShown(childComplexity), true
+	case "Gateway.name":
+		if e.ComplexityRoot.Gateway.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Gateway.Name(childComplexity), true
+	case "Gateway.publicIdentifier":
+		if e.ComplexityRoot.Gateway.PublicIdentifier == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Gateway.PublicIdentifier(childComplexity), true
+	case "Gateway.updatedAt":
+		if e.ComplexityRoot.Gateway.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Gateway.UpdatedAt(childComplexity), true
+	case "Gateway.version":
+		if e.ComplexityRoot.Gateway.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Gateway.Version(childComplexity), true
+
+	case "GatewayConnection.edges":
+		if e.ComplexityRoot.GatewayConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GatewayConnection.Edges(childComplexity), true
+	case "GatewayConnection.nodes":
+		if e.ComplexityRoot.GatewayConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GatewayConnection.Nodes(childComplexity), true
+	case "GatewayConnection.pageInfo":
+		if e.ComplexityRoot.GatewayConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GatewayConnection.PageInfo(childComplexity), true
+	case "GatewayConnection.totalCount":
+		if e.ComplexityRoot.GatewayConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GatewayConnection.TotalCount(childComplexity), true
+
+	case "GatewayEdge.cursor":
+		if e.ComplexityRoot.GatewayEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GatewayEdge.Cursor(childComplexity), true
+	case "GatewayEdge.node":
+		if e.ComplexityRoot.GatewayEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GatewayEdge.Node(childComplexity), true
 
 	case "Group.createdAt":
 		if e.ComplexityRoot.Group.CreatedAt == nil {
@@ -3448,6 +3644,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeprecateAPI(childComplexity, args["input"].(DeprecateAPIInput)), true
+	case "Mutation.deregisterGateway":
+		if e.ComplexityRoot.Mutation.DeregisterGateway == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deregisterGateway_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeregisterGateway(childComplexity, args["input"].(DeregisterGatewayInput)), true
 	case "Mutation.issueSignInKey":
 		if e.ComplexityRoot.Mutation.IssueSignInKey == nil {
 			break
@@ -3547,6 +3754,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RegenerateKeySet(childComplexity, args["input"].(RegenerateKeySetInput)), true
+	case "Mutation.registerGateway":
+		if e.ComplexityRoot.Mutation.RegisterGateway == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_registerGateway_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RegisterGateway(childComplexity, args["input"].(RegisterGatewayInput)), true
+	case "Mutation.replaceGatewayToken":
+		if e.ComplexityRoot.Mutation.ReplaceGatewayToken == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_replaceGatewayToken_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReplaceGatewayToken(childComplexity, args["input"].(ReplaceGatewayTokenInput)), true
 	case "Mutation.retireApi":
 		if e.ComplexityRoot.Mutation.RetireAPI == nil {
 			break
@@ -3734,6 +3963,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateEnvironment(childComplexity, args["input"].(UpdateEnvironmentInput)), true
+	case "Mutation.updateGateway":
+		if e.ComplexityRoot.Mutation.UpdateGateway == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateGateway_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateGateway(childComplexity, args["input"].(UpdateGatewayInput)), true
 	case "Mutation.updateGroup":
 		if e.ComplexityRoot.Mutation.UpdateGroup == nil {
 			break
@@ -4324,6 +4564,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Events(childComplexity, args["after"].(*string), args["before"].(*string), args["filter"].(*query.EventFilter), args["first"].(*int), args["last"].(*int), args["orderBy"].([]query.Order[query.EventOrderField])), true
+	case "Query.gateways":
+		if e.ComplexityRoot.Query.Gateways == nil {
+			break
+		}
+
+		args, err := ec.field_Query_gateways_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Gateways(childComplexity, args["after"].(*string), args["before"].(*string), args["filter"].(*query.GatewayFilter), args["first"].(*int), args["last"].(*int), args["orderBy"].([]query.Order[query.GatewayOrderField])), true
 	case "Query.groups":
 		if e.ComplexityRoot.Query.Groups == nil {
 			break
@@ -4618,6 +4869,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RegenerateKeySetPayload.UserErrors(childComplexity), true
+
+	case "RegisterGatewayPayload.gateway":
+		if e.ComplexityRoot.RegisterGatewayPayload.Gateway == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RegisterGatewayPayload.Gateway(childComplexity), true
+	case "RegisterGatewayPayload.gatewayToken":
+		if e.ComplexityRoot.RegisterGatewayPayload.GatewayToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RegisterGatewayPayload.GatewayToken(childComplexity), true
+	case "RegisterGatewayPayload.userErrors":
+		if e.ComplexityRoot.RegisterGatewayPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RegisterGatewayPayload.UserErrors(childComplexity), true
+
+	case "ReplaceGatewayTokenPayload.gateway":
+		if e.ComplexityRoot.ReplaceGatewayTokenPayload.Gateway == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReplaceGatewayTokenPayload.Gateway(childComplexity), true
+	case "ReplaceGatewayTokenPayload.gatewayToken":
+		if e.ComplexityRoot.ReplaceGatewayTokenPayload.GatewayToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReplaceGatewayTokenPayload.GatewayToken(childComplexity), true
+	case "ReplaceGatewayTokenPayload.userErrors":
+		if e.ComplexityRoot.ReplaceGatewayTokenPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReplaceGatewayTokenPayload.UserErrors(childComplexity), true
 
 	case "RetireApiPayload.api":
 		if e.ComplexityRoot.RetireApiPayload.API == nil {
@@ -5198,6 +5487,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UpdateEnvironmentPayload.UserErrors(childComplexity), true
 
+	case "UpdateGatewayPayload.gateway":
+		if e.ComplexityRoot.UpdateGatewayPayload.Gateway == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateGatewayPayload.Gateway(childComplexity), true
+	case "UpdateGatewayPayload.userErrors":
+		if e.ComplexityRoot.UpdateGatewayPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateGatewayPayload.UserErrors(childComplexity), true
+
 	case "UpdateGroupPayload.group":
 		if e.ComplexityRoot.UpdateGroupPayload.Group == nil {
 			break
@@ -5559,12 +5861,15 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteRoleInput,
 		ec.unmarshalInputDeleteUserInput,
 		ec.unmarshalInputDeprecateApiInput,
+		ec.unmarshalInputDeregisterGatewayInput,
 		ec.unmarshalInputEnvironmentFilter,
 		ec.unmarshalInputEnvironmentOrder,
 		ec.unmarshalInputEventFilter,
 		ec.unmarshalInputEventOrder,
 		ec.unmarshalInputEventTypeComparator,
 		ec.unmarshalInputExpirationRuleInput,
+		ec.unmarshalInputGatewayFilter,
+		ec.unmarshalInputGatewayOrder,
 		ec.unmarshalInputGroupFilter,
 		ec.unmarshalInputGroupOrder,
 		ec.unmarshalInputIDComparator,
@@ -5592,6 +5897,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputReactivateTenantInput,
 		ec.unmarshalInputReactivateUserInput,
 		ec.unmarshalInputRegenerateKeySetInput,
+		ec.unmarshalInputRegisterGatewayInput,
+		ec.unmarshalInputReplaceGatewayTokenInput,
 		ec.unmarshalInputRetireApiInput,
 		ec.unmarshalInputRetrieveCredentialsInput,
 		ec.unmarshalInputRevokeKeyInput,
@@ -5617,6 +5924,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateApiInput,
 		ec.unmarshalInputUpdateApplicationInput,
 		ec.unmarshalInputUpdateEnvironmentInput,
+		ec.unmarshalInputUpdateGatewayInput,
 		ec.unmarshalInputUpdateGroupInput,
 		ec.unmarshalInputUpdateKeySetInput,
 		ec.unmarshalInputUpdateOrganizationInput,
@@ -5810,6 +6118,23 @@ type Query {
     """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
     orderBy: [EnvironmentOrder!]
   ): EnvironmentConnection @authorize(permission: CATALOG_READ)
+  """Gateways."""
+  gateways(
+    """Returns the elements that come after this cursor."""
+    after: String
+    """Returns the elements that come before this cursor."""
+    before: String
+    """Returns only the elements that match the filter."""
+    filter: GatewayFilter
+    """
+    Returns at most the first n elements. The default is 20, the maximum 100.
+    """
+    first: Int
+    """Returns at most the last n elements. The maximum is 100."""
+    last: Int
+    """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
+    orderBy: [GatewayOrder!]
+  ): GatewayConnection @authorize(permission: CATALOG_READ)
   """The event log, oldest first unless ordered otherwise."""
   events(
     """Returns the elements that come after this cursor."""
@@ -6119,6 +6444,28 @@ type Mutation {
     """What to do."""
     input: DeleteEnvironmentInput!
   ): DeleteEnvironmentPayload @authorize(permission: ENVIRONMENT_WRITE)
+  """Registers a gateway and gives it its token, which is shown once."""
+  registerGateway(
+    """What to do."""
+    input: RegisterGatewayInput!
+  ): RegisterGatewayPayload @authorize(permission: GATEWAY_WRITE)
+  """Changes a gateway. Its environment stays."""
+  updateGateway(
+    """What to do."""
+    input: UpdateGatewayInput!
+  ): UpdateGatewayPayload @authorize(permission: GATEWAY_WRITE)
+  """
+  Gives a gateway another token, which is shown once. The one before is refused within a second.
+  """
+  replaceGatewayToken(
+    """What to do."""
+    input: ReplaceGatewayTokenInput!
+  ): ReplaceGatewayTokenPayload @authorize(permission: GATEWAY_WRITE)
+  """Removes a gateway. Its token is refused within a second."""
+  deregisterGateway(
+    """What to do."""
+    input: DeregisterGatewayInput!
+  ): DeregisterGatewayPayload @authorize(permission: GATEWAY_WRITE)
   """Creates a policy template."""
   createPolicyTemplate(
     """What to do."""
@@ -6991,7 +7338,7 @@ type Event implements Node {
 }
 
 """An object that events are about."""
-union EventSubject = Api | ApiSubscription | Application | Environment | Group | Key | KeySet | Organization | PolicyTemplate | Role | Tenant | User
+union EventSubject = Api | ApiSubscription | Application | Environment | Gateway | Group | Key | KeySet | Organization | PolicyTemplate | Role | Tenant | User
 
 """Change of one property."""
 type PropertyChange {
@@ -7047,6 +7394,14 @@ enum EventType {
   ENVIRONMENT_DELETED
   """An environment was changed."""
   ENVIRONMENT_UPDATED
+  """A gateway was removed; its token ended with it."""
+  GATEWAY_DEREGISTERED
+  """A gateway was registered and given a token."""
+  GATEWAY_REGISTERED
+  """A gateway was given another token; the one before ended."""
+  GATEWAY_TOKEN_REPLACED
+  """A gateway was changed."""
+  GATEWAY_UPDATED
   """A group was created."""
   GROUP_CREATED
   """A group was deleted."""
@@ -9405,15 +9760,41 @@ A deployment stage, such as development or production. Key sets belong to exactl
 type Environment implements Node {
   """ID of the environment."""
   id: ID!
+  """Gateways that serve the environment."""
+  gateways(
+    """Returns the elements that come after this cursor."""
+    after: String
+    """Returns the elements that come before this cursor."""
+    before: String
+    """Returns only the elements that match the filter."""
+    filter: GatewayFilter
+    """
+    Returns at most the first n elements. The default is 20, the maximum 100.
+    """
+    first: Int
+    """Returns at most the last n elements. The maximum is 100."""
+    last: Int
+    """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
+    orderBy: [GatewayOrder!]
+  ): GatewayConnection
   """
   Whether keys of the environment guard live data. User interfaces should mark such
   environments.
   """
   isProduction: Boolean!
+  """
+  Whether gateways may take a key from the query string of a call. Such keys end up in logs and histories.
+  """
+  isQueryCredentialAllowed: Boolean!
   """Name of the environment."""
   name: String!
   """Unique short name."""
   slug: String!
+  """
+  For how many seconds gateways may repeat a verdict without asking again. For as long a revoked key goes on
+  working behind them. Null: they ask every time.
+  """
+  verdictMaxAgeSeconds: Int
   """
   Number that grows with every change. Pass it as ` + "`" + `expectedVersion` + "`" + ` to detect concurrent
   edits.
@@ -9488,10 +9869,16 @@ enum EnvironmentOrderField {
 input CreateEnvironmentInput {
   """Whether keys of the environment guard live data."""
   isProduction: Boolean = false
+  """Whether gateways may take a key from the query string of a call."""
+  isQueryCredentialAllowed: Boolean = false
   """Name of the environment."""
   name: String!
   """Unique short name."""
   slug: String!
+  """
+  For how many seconds gateways may repeat a verdict without asking again, from 1 to 300. Null: they ask every time.
+  """
+  verdictMaxAgeSeconds: Int
 }
 
 """Payload of ` + "`" + `createEnvironment` + "`" + `."""
@@ -9510,8 +9897,14 @@ input UpdateEnvironmentInput {
   expectedVersion: Int
   """Whether keys of the environment guard live data."""
   isProduction: Boolean
+  """Whether gateways may take a key from the query string of a call."""
+  isQueryCredentialAllowed: Boolean
   """Name of the environment."""
   name: String
+  """
+  For how many seconds gateways may repeat a verdict without asking again, from 1 to 300. Null: they ask every time.
+  """
+  verdictMaxAgeSeconds: Int
 }
 
 """Payload of ` + "`" + `updateEnvironment` + "`" + `."""
@@ -9539,6 +9932,202 @@ type DeleteEnvironmentPayload {
 }
 
 # -----------------------------------------------------------------------------------------------
+# Gateways
+# -----------------------------------------------------------------------------------------------
+
+"""
+A data plane that enforces keys: it asks whether a call may pass. Also called a proxy, a target or a mediator. Its
+token fixes the tenant and the environment of what it asks.
+"""
+type Gateway implements Node {
+  """ID of the gateway."""
+  id: ID!
+  """Software that the gateway runs."""
+  dialect: GatewayDialect!
+  """Environment that the gateway serves."""
+  environment: Environment!
+  """
+  Whether the gateway is told in a header why a call is refused. Keep it off where the gateway would pass the header on.
+  """
+  isReasonShown: Boolean!
+  """Name of the gateway."""
+  name: String!
+  """Public part of the gateway's token. It may stand in logs."""
+  publicIdentifier: String!
+  """
+  Number that grows with every change. Pass it as ` + "`" + `expectedVersion` + "`" + ` to detect concurrent
+  edits.
+  """
+  version: Int!
+  """When the object was created."""
+  createdAt: DateTime!
+  """When the object was last changed."""
+  updatedAt: DateTime!
+}
+
+"""
+What software a gateway runs. It decides which headers are read as the gateway's own words; all others may be its client's.
+"""
+enum GatewayDialect {
+  """Caddy with ` + "`" + `forward_auth` + "`" + `."""
+  CADDY
+  """Envoy with ` + "`" + `ext_authz` + "`" + `, over gRPC or HTTP."""
+  ENVOY
+  """Anything else: no header but the credential is read."""
+  GENERIC
+  """HAProxy with a Lua action."""
+  HAPROXY
+  """nginx with ` + "`" + `auth_request` + "`" + `."""
+  NGINX
+  """Traefik with ForwardAuth."""
+  TRAEFIK
+}
+
+"""
+A page of gateways. Implements the Relay Cursor Connections specification.
+"""
+type GatewayConnection {
+  """Edges of the page, each pairing a node with its cursor."""
+  edges: [GatewayEdge!]!
+  """Nodes of the page, for clients that do not need per-edge cursors."""
+  nodes: [Gateway!]!
+  """Information for requesting the next or the previous page."""
+  pageInfo: PageInfo!
+  """
+  Number of gateways that match the filter, ignoring pagination. Computed only when selected.
+  """
+  totalCount: Int!
+}
+
+"""An edge in a connection of gateways."""
+type GatewayEdge {
+  """Opaque position of the node; pass it as ` + "`" + `after` + "`" + ` or ` + "`" + `before` + "`" + `."""
+  cursor: String!
+  """The item at the end of the edge."""
+  node: Gateway!
+}
+
+"""Filter for gateways."""
+input GatewayFilter {
+  """Compares the ID."""
+  id: IDComparator
+  """All of the filters must match."""
+  and: [GatewayFilter!]
+  """Filters on the environment."""
+  environment: EnvironmentFilter
+  """Compares the name."""
+  name: StringComparator
+  """The filter must not match."""
+  not: GatewayFilter
+  """At least one of the filters must match."""
+  or: [GatewayFilter!]
+}
+
+"""Sort order for gateways."""
+input GatewayOrder {
+  """Direction of the sort."""
+  direction: OrderDirection! = ASC
+  """Property to sort by."""
+  field: GatewayOrderField!
+}
+
+"""Properties that gateways can be sorted by."""
+enum GatewayOrderField {
+  """By time of creation."""
+  CREATED_AT
+  """By name."""
+  NAME
+}
+
+"""Input of ` + "`" + `registerGateway` + "`" + `."""
+input RegisterGatewayInput {
+  """Software that the gateway runs."""
+  dialect: GatewayDialect!
+  """ID of the environment."""
+  environmentId: ID!
+  """Whether the gateway is told in a header why a call is refused."""
+  isReasonShown: Boolean = false
+  """Name of the gateway."""
+  name: String!
+}
+
+"""Payload of ` + "`" + `registerGateway` + "`" + `."""
+type RegisterGatewayPayload {
+  """The new gateway."""
+  gateway: Gateway
+  """
+  Token with which the gateway identifies itself. Shown once; a call repeated with ` + "`" + `@idempotent` + "`" + ` gets it again for
+  15 minutes.
+  """
+  gatewayToken: String @sensitive
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+"""Input of ` + "`" + `updateGateway` + "`" + `."""
+input UpdateGatewayInput {
+  """ID of the gateway."""
+  id: ID!
+  """Software that the gateway runs."""
+  dialect: GatewayDialect
+  """Fails with ` + "`" + `STALE_VERSION` + "`" + ` unless the object still has this version."""
+  expectedVersion: Int
+  """Whether the gateway is told in a header why a call is refused."""
+  isReasonShown: Boolean
+  """Name of the gateway."""
+  name: String
+}
+
+"""Payload of ` + "`" + `updateGateway` + "`" + `."""
+type UpdateGatewayPayload {
+  """The gateway."""
+  gateway: Gateway
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+"""Input of ` + "`" + `replaceGatewayToken` + "`" + `."""
+input ReplaceGatewayTokenInput {
+  """ID of the gateway."""
+  id: ID!
+  """Reason, for the event log."""
+  comment: String
+  """Fails with ` + "`" + `STALE_VERSION` + "`" + ` unless the object still has this version."""
+  expectedVersion: Int
+}
+
+"""Payload of ` + "`" + `replaceGatewayToken` + "`" + `."""
+type ReplaceGatewayTokenPayload {
+  """The gateway."""
+  gateway: Gateway
+  """
+  Token with which the gateway identifies itself from now on. Shown once; a call repeated with ` + "`" + `@idempotent` + "`" + ` gets it
+  again for 15 minutes.
+  """
+  gatewayToken: String @sensitive
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+"""Input of ` + "`" + `deregisterGateway` + "`" + `."""
+input DeregisterGatewayInput {
+  """ID of the gateway."""
+  id: ID!
+  """Reason, for the event log."""
+  comment: String
+  """Fails with ` + "`" + `STALE_VERSION` + "`" + ` unless the object still has this version."""
+  expectedVersion: Int
+}
+
+"""Payload of ` + "`" + `deregisterGateway` + "`" + `."""
+type DeregisterGatewayPayload {
+  """ID of the removed gateway."""
+  deletedGatewayId: ID
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+# -----------------------------------------------------------------------------------------------
 # Users, roles, permissions
 # -----------------------------------------------------------------------------------------------
 
@@ -9553,7 +10142,7 @@ enum Permission {
   """Create and change applications."""
   APPLICATION_WRITE
   """
-  Read APIs, policy templates, environments, applications and subscriptions.
+  Read APIs, policy templates, environments, gateways, applications and subscriptions.
   """
   CATALOG_READ
   """Retrieve the secret values of credentials."""
@@ -9564,6 +10153,8 @@ enum Permission {
   ENVIRONMENT_WRITE
   """Read the event log."""
   EVENT_READ
+  """Register and change gateways, and replace their tokens."""
+  GATEWAY_WRITE
   """Read users, organizations, groups and roles."""
   IDENTITY_READ
   """Change users, organizations, groups and roles."""
@@ -11062,16 +11653,32 @@ func (ec *executionContext) childFields_DeprecateApiPayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type DeprecateApiPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeregisterGatewayPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedGatewayId":
+		return ec.fieldContext_DeregisterGatewayPayload_deletedGatewayId(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeregisterGatewayPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeregisterGatewayPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Environment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
 		return ec.fieldContext_Environment_id(ctx, field)
+	case "gateways":
+		return ec.fieldContext_Environment_gateways(ctx, field)
 	case "isProduction":
 		return ec.fieldContext_Environment_isProduction(ctx, field)
+	case "isQueryCredentialAllowed":
+		return ec.fieldContext_Environment_isQueryCredentialAllowed(ctx, field)
 	case "name":
 		return ec.fieldContext_Environment_name(ctx, field)
 	case "slug":
 		return ec.fieldContext_Environment_slug(ctx, field)
+	case "verdictMaxAgeSeconds":
+		return ec.fieldContext_Environment_verdictMaxAgeSeconds(ctx, field)
 	case "version":
 		return ec.fieldContext_Environment_version(ctx, field)
 	case "createdAt":
@@ -11184,6 +11791,54 @@ func (ec *executionContext) childFields_ExpirationRule(ctx context.Context, fiel
 		return ec.fieldContext_ExpirationRule_validity(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ExpirationRule", field.Name)
+}
+
+func (ec *executionContext) childFields_Gateway(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Gateway_id(ctx, field)
+	case "dialect":
+		return ec.fieldContext_Gateway_dialect(ctx, field)
+	case "environment":
+		return ec.fieldContext_Gateway_environment(ctx, field)
+	case "isReasonShown":
+		return ec.fieldContext_Gateway_isReasonShown(ctx, field)
+	case "name":
+		return ec.fieldContext_Gateway_name(ctx, field)
+	case "publicIdentifier":
+		return ec.fieldContext_Gateway_publicIdentifier(ctx, field)
+	case "version":
+		return ec.fieldContext_Gateway_version(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Gateway_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Gateway_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Gateway", field.Name)
+}
+
+func (ec *executionContext) childFields_GatewayConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_GatewayConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_GatewayConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_GatewayConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_GatewayConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GatewayConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_GatewayEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_GatewayEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_GatewayEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GatewayEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Group(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11756,6 +12411,30 @@ func (ec *executionContext) childFields_RegenerateKeySetPayload(ctx context.Cont
 	return nil, fmt.Errorf("no field named %q was found under type RegenerateKeySetPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RegisterGatewayPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "gateway":
+		return ec.fieldContext_RegisterGatewayPayload_gateway(ctx, field)
+	case "gatewayToken":
+		return ec.fieldContext_RegisterGatewayPayload_gatewayToken(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RegisterGatewayPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RegisterGatewayPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReplaceGatewayTokenPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "gateway":
+		return ec.fieldContext_ReplaceGatewayTokenPayload_gateway(ctx, field)
+	case "gatewayToken":
+		return ec.fieldContext_ReplaceGatewayTokenPayload_gatewayToken(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReplaceGatewayTokenPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReplaceGatewayTokenPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RetireApiPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "api":
@@ -12072,6 +12751,16 @@ func (ec *executionContext) childFields_UpdateEnvironmentPayload(ctx context.Con
 		return ec.fieldContext_UpdateEnvironmentPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateEnvironmentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateGatewayPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "gateway":
+		return ec.fieldContext_UpdateGatewayPayload_gateway(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateGatewayPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateGatewayPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateGroupPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -12573,6 +13262,60 @@ func (ec *executionContext) field_BulkOperation_items_args(ctx context.Context, 
 		return nil, err
 	}
 	args["status"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Environment_gateways_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*query.GatewayFilter, error) {
+			return ec.unmarshalOGatewayFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) ([]query.Order[query.GatewayOrderField], error) {
+			return ec.unmarshalOGatewayOrder2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg5
 	return args, nil
 }
 
@@ -13196,6 +13939,20 @@ func (ec *executionContext) field_Mutation_deprecateApi_args(ctx context.Context
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_deregisterGateway_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeregisterGatewayInput, error) {
+			return ec.unmarshalNDeregisterGatewayInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐDeregisterGatewayInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_issueSignInKey_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -13314,6 +14071,34 @@ func (ec *executionContext) field_Mutation_regenerateKeySet_args(ctx context.Con
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (RegenerateKeySetInput, error) {
 			return ec.unmarshalNRegenerateKeySetInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRegenerateKeySetInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_registerGateway_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RegisterGatewayInput, error) {
+			return ec.unmarshalNRegisterGatewayInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRegisterGatewayInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_replaceGatewayToken_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ReplaceGatewayTokenInput, error) {
+			return ec.unmarshalNReplaceGatewayTokenInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐReplaceGatewayTokenInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -13552,6 +14337,20 @@ func (ec *executionContext) field_Mutation_updateEnvironment_args(ctx context.Co
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UpdateEnvironmentInput, error) {
 			return ec.unmarshalNUpdateEnvironmentInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateEnvironmentInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateGateway_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateGatewayInput, error) {
+			return ec.unmarshalNUpdateGatewayInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateGatewayInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -14080,6 +14879,60 @@ func (ec *executionContext) field_Query_events_args(ctx context.Context, rawArgs
 	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
 		func(ctx context.Context, v any) ([]query.Order[query.EventOrderField], error) {
 			return ec.unmarshalOEventOrder2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg5
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_gateways_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*query.GatewayFilter, error) {
+			return ec.unmarshalOGatewayFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) ([]query.Order[query.GatewayOrderField], error) {
+			return ec.unmarshalOGatewayOrder2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderᚄ(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -18853,6 +19706,61 @@ func (ec *executionContext) fieldContext_DeprecateApiPayload_userErrors(_ contex
 	return fc, nil
 }
 
+func (ec *executionContext) _DeregisterGatewayPayload_deletedGatewayId(ctx context.Context, field graphql.CollectedField, obj *DeregisterGatewayPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeregisterGatewayPayload_deletedGatewayId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedGatewayID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DeregisterGatewayPayload_deletedGatewayId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeregisterGatewayPayload", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _DeregisterGatewayPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *DeregisterGatewayPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeregisterGatewayPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DeregisterGatewayPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeregisterGatewayPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Environment_id(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Environment) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -18876,6 +19784,50 @@ func (ec *executionContext) fieldContext_Environment_id(_ context.Context, field
 	return graphql.NewScalarFieldContext("Environment", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
+func (ec *executionContext) _Environment_gateways(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Environment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Environment_gateways(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Environment().Gateways(ctx, obj, fc.Args["after"].(*string), fc.Args["before"].(*string), fc.Args["filter"].(*query.GatewayFilter), fc.Args["first"].(*int), fc.Args["last"].(*int), fc.Args["orderBy"].([]query.Order[query.GatewayOrderField]))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *query.Connection[lifecycle.Gateway]) graphql.Marshaler {
+			return ec.marshalOGatewayConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Environment_gateways(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Environment",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_GatewayConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Environment_gateways_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Environment_isProduction(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Environment) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -18896,6 +19848,29 @@ func (ec *executionContext) _Environment_isProduction(ctx context.Context, field
 	)
 }
 func (ec *executionContext) fieldContext_Environment_isProduction(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Environment", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Environment_isQueryCredentialAllowed(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Environment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Environment_isQueryCredentialAllowed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsQueryCredentialAllowed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Environment_isQueryCredentialAllowed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Environment", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
@@ -18943,6 +19918,29 @@ func (ec *executionContext) _Environment_slug(ctx context.Context, field graphql
 }
 func (ec *executionContext) fieldContext_Environment_slug(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Environment", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Environment_verdictMaxAgeSeconds(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Environment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Environment_verdictMaxAgeSeconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.VerdictMaxAgeSeconds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Environment_verdictMaxAgeSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Environment", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Environment_version(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Environment) (ret graphql.Marshaler) {
@@ -19824,6 +20822,396 @@ func (ec *executionContext) _ExpirationRule_validity(ctx context.Context, field 
 }
 func (ec *executionContext) fieldContext_ExpirationRule_validity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ExpirationRule", field, false, false, errors.New("field of type Duration does not have child fields"))
+}
+
+func (ec *executionContext) _Gateway_id(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Gateway) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Gateway_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.GatewayID) graphql.Marshaler {
+			return ec.marshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Gateway_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Gateway", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Gateway_dialect(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Gateway) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Gateway_dialect(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Dialect, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.GatewayDialect) graphql.Marshaler {
+			return ec.marshalNGatewayDialect2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayDialect(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Gateway_dialect(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Gateway", field, false, false, errors.New("field of type GatewayDialect does not have child fields"))
+}
+
+func (ec *executionContext) _Gateway_environment(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Gateway) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Gateway_environment(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Gateway().Environment(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Environment) graphql.Marshaler {
+			return ec.marshalNEnvironment2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐEnvironment(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Gateway_environment(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Gateway",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Environment(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Gateway_isReasonShown(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Gateway) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Gateway_isReasonShown(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsReasonShown, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Gateway_isReasonShown(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Gateway", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Gateway_name(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Gateway) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Gateway_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Gateway_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Gateway", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Gateway_publicIdentifier(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Gateway) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Gateway_publicIdentifier(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PublicIdentifier, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Gateway_publicIdentifier(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Gateway", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Gateway_version(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Gateway) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Gateway_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Gateway_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Gateway", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _Gateway_createdAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Gateway) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Gateway_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Gateway_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Gateway", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Gateway_updatedAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Gateway) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Gateway_updatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Gateway_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Gateway", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _GatewayConnection_edges(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.Gateway]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GatewayConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*query.Edge[lifecycle.Gateway]) graphql.Marshaler {
+			return ec.marshalNGatewayEdge2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GatewayConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "GatewayConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_GatewayEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _GatewayConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.Gateway]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GatewayConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*lifecycle.Gateway) graphql.Marshaler {
+			return ec.marshalNGateway2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GatewayConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "GatewayConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Gateway(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _GatewayConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.Gateway]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GatewayConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *query.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GatewayConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "GatewayConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _GatewayConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.Gateway]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GatewayConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GatewayConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GatewayConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _GatewayEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *query.Edge[lifecycle.Gateway]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GatewayEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GatewayEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GatewayEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _GatewayEdge_node(ctx context.Context, field graphql.CollectedField, obj *query.Edge[lifecycle.Gateway]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GatewayEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Gateway) graphql.Marshaler {
+			return ec.marshalNGateway2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGateway(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GatewayEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "GatewayEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Gateway(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Group_id(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Group) (ret graphql.Marshaler) {
@@ -24405,6 +25793,254 @@ func (ec *executionContext) fieldContext_Mutation_deleteEnvironment(ctx context.
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_registerGateway(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_registerGateway(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RegisterGateway(ctx, fc.Args["input"].(RegisterGatewayInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "GATEWAY_WRITE")
+				if err != nil {
+					var zeroVal *RegisterGatewayPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *RegisterGatewayPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *RegisterGatewayPayload) graphql.Marshaler {
+			return ec.marshalORegisterGatewayPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRegisterGatewayPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_registerGateway(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RegisterGatewayPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_registerGateway_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateGateway(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateGateway(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateGateway(ctx, fc.Args["input"].(UpdateGatewayInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "GATEWAY_WRITE")
+				if err != nil {
+					var zeroVal *UpdateGatewayPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *UpdateGatewayPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *UpdateGatewayPayload) graphql.Marshaler {
+			return ec.marshalOUpdateGatewayPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateGatewayPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateGateway(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UpdateGatewayPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateGateway_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_replaceGatewayToken(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_replaceGatewayToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ReplaceGatewayToken(ctx, fc.Args["input"].(ReplaceGatewayTokenInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "GATEWAY_WRITE")
+				if err != nil {
+					var zeroVal *ReplaceGatewayTokenPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *ReplaceGatewayTokenPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ReplaceGatewayTokenPayload) graphql.Marshaler {
+			return ec.marshalOReplaceGatewayTokenPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐReplaceGatewayTokenPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_replaceGatewayToken(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReplaceGatewayTokenPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_replaceGatewayToken_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deregisterGateway(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deregisterGateway(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeregisterGateway(ctx, fc.Args["input"].(DeregisterGatewayInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "GATEWAY_WRITE")
+				if err != nil {
+					var zeroVal *DeregisterGatewayPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *DeregisterGatewayPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *DeregisterGatewayPayload) graphql.Marshaler {
+			return ec.marshalODeregisterGatewayPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐDeregisterGatewayPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deregisterGateway(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DeregisterGatewayPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deregisterGateway_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_createPolicyTemplate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -28576,6 +30212,68 @@ func (ec *executionContext) fieldContext_Query_environments(ctx context.Context,
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_gateways(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_gateways(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Gateways(ctx, fc.Args["after"].(*string), fc.Args["before"].(*string), fc.Args["filter"].(*query.GatewayFilter), fc.Args["first"].(*int), fc.Args["last"].(*int), fc.Args["orderBy"].([]query.Order[query.GatewayOrderField]))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "CATALOG_READ")
+				if err != nil {
+					var zeroVal *query.Connection[lifecycle.Gateway]
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *query.Connection[lifecycle.Gateway]
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *query.Connection[lifecycle.Gateway]) graphql.Marshaler {
+			return ec.marshalOGatewayConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_gateways(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_GatewayConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_gateways_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_events(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -30163,6 +31861,180 @@ func (ec *executionContext) _RegenerateKeySetPayload_userErrors(ctx context.Cont
 func (ec *executionContext) fieldContext_RegenerateKeySetPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "RegenerateKeySetPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RegisterGatewayPayload_gateway(ctx context.Context, field graphql.CollectedField, obj *RegisterGatewayPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RegisterGatewayPayload_gateway(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Gateway, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Gateway) graphql.Marshaler {
+			return ec.marshalOGateway2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGateway(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RegisterGatewayPayload_gateway(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RegisterGatewayPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Gateway(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RegisterGatewayPayload_gatewayToken(ctx context.Context, field graphql.CollectedField, obj *RegisterGatewayPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RegisterGatewayPayload_gatewayToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.GatewayToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RegisterGatewayPayload_gatewayToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RegisterGatewayPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _RegisterGatewayPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *RegisterGatewayPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RegisterGatewayPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RegisterGatewayPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RegisterGatewayPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ReplaceGatewayTokenPayload_gateway(ctx context.Context, field graphql.CollectedField, obj *ReplaceGatewayTokenPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReplaceGatewayTokenPayload_gateway(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Gateway, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Gateway) graphql.Marshaler {
+			return ec.marshalOGateway2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGateway(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ReplaceGatewayTokenPayload_gateway(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReplaceGatewayTokenPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Gateway(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ReplaceGatewayTokenPayload_gatewayToken(ctx context.Context, field graphql.CollectedField, obj *ReplaceGatewayTokenPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReplaceGatewayTokenPayload_gatewayToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.GatewayToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ReplaceGatewayTokenPayload_gatewayToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReplaceGatewayTokenPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ReplaceGatewayTokenPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *ReplaceGatewayTokenPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReplaceGatewayTokenPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReplaceGatewayTokenPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReplaceGatewayTokenPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -32797,6 +34669,70 @@ func (ec *executionContext) _UpdateEnvironmentPayload_userErrors(ctx context.Con
 func (ec *executionContext) fieldContext_UpdateEnvironmentPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "UpdateEnvironmentPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UpdateGatewayPayload_gateway(ctx context.Context, field graphql.CollectedField, obj *UpdateGatewayPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateGatewayPayload_gateway(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Gateway, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Gateway) graphql.Marshaler {
+			return ec.marshalOGateway2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGateway(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateGatewayPayload_gateway(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateGatewayPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Gateway(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UpdateGatewayPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *UpdateGatewayPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateGatewayPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateGatewayPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateGatewayPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -36339,8 +38275,11 @@ func (ec *executionContext) unmarshalInputCreateEnvironmentInput(ctx context.Con
 	if _, present := asMap["isProduction"]; !present {
 		asMap["isProduction"] = false
 	}
+	if _, present := asMap["isQueryCredentialAllowed"]; !present {
+		asMap["isQueryCredentialAllowed"] = false
+	}
 
-	fieldsInOrder := [...]string{"isProduction", "name", "slug"}
+	fieldsInOrder := [...]string{"isProduction", "isQueryCredentialAllowed", "name", "slug", "verdictMaxAgeSeconds"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -36354,6 +38293,13 @@ func (ec *executionContext) unmarshalInputCreateEnvironmentInput(ctx context.Con
 				return it, err
 			}
 			it.IsProduction = graphql.OmittableOf(data)
+		case "isQueryCredentialAllowed":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isQueryCredentialAllowed"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsQueryCredentialAllowed = graphql.OmittableOf(data)
 		case "name":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := ec.unmarshalNString2string(ctx, v)
@@ -36368,6 +38314,13 @@ func (ec *executionContext) unmarshalInputCreateEnvironmentInput(ctx context.Con
 				return it, err
 			}
 			it.Slug = data
+		case "verdictMaxAgeSeconds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("verdictMaxAgeSeconds"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.VerdictMaxAgeSeconds = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -37324,6 +39277,50 @@ func (ec *executionContext) unmarshalInputDeprecateApiInput(ctx context.Context,
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputDeregisterGatewayInput(ctx context.Context, obj any) (DeregisterGatewayInput, error) {
+	var it DeregisterGatewayInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "comment", "expectedVersion"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputEnvironmentFilter(ctx context.Context, obj any) (query.EnvironmentFilter, error) {
 	var it query.EnvironmentFilter
 	if obj == nil {
@@ -37654,6 +39651,112 @@ func (ec *executionContext) unmarshalInputExpirationRuleInput(ctx context.Contex
 				return it, err
 			}
 			it.Validity = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputGatewayFilter(ctx context.Context, obj any) (query.GatewayFilter, error) {
+	var it query.GatewayFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "and", "environment", "name", "not", "or"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalOIDComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐIDComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "and":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("and"))
+			data, err := ec.unmarshalOGatewayFilter2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayFilterᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.And = data
+		case "environment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("environment"))
+			data, err := ec.unmarshalOEnvironmentFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEnvironmentFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Environment = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOStringComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐStringComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "not":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("not"))
+			data, err := ec.unmarshalOGatewayFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Not = data
+		case "or":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("or"))
+			data, err := ec.unmarshalOGatewayFilter2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayFilterᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Or = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputGatewayOrder(ctx context.Context, obj any) (query.Order[query.GatewayOrderField], error) {
+	var it query.Order[query.GatewayOrderField]
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["direction"]; !present {
+		asMap["direction"] = "ASC"
+	}
+
+	fieldsInOrder := [...]string{"direction", "field"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNGatewayOrderField2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
 		}
 	}
 	return it, nil
@@ -39092,6 +41195,105 @@ func (ec *executionContext) unmarshalInputRegenerateKeySetInput(ctx context.Cont
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputRegisterGatewayInput(ctx context.Context, obj any) (RegisterGatewayInput, error) {
+	var it RegisterGatewayInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["isReasonShown"]; !present {
+		asMap["isReasonShown"] = false
+	}
+
+	fieldsInOrder := [...]string{"dialect", "environmentId", "isReasonShown", "name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "dialect":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dialect"))
+			data, err := ec.unmarshalNGatewayDialect2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayDialect(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Dialect = data
+		case "environmentId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("environmentId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.EnvironmentID = data
+		case "isReasonShown":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isReasonShown"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsReasonShown = graphql.OmittableOf(data)
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputReplaceGatewayTokenInput(ctx context.Context, obj any) (ReplaceGatewayTokenInput, error) {
+	var it ReplaceGatewayTokenInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "comment", "expectedVersion"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputRetireApiInput(ctx context.Context, obj any) (RetireAPIInput, error) {
 	var it RetireAPIInput
 	if obj == nil {
@@ -40377,7 +42579,7 @@ func (ec *executionContext) unmarshalInputUpdateEnvironmentInput(ctx context.Con
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "expectedVersion", "isProduction", "name"}
+	fieldsInOrder := [...]string{"id", "expectedVersion", "isProduction", "isQueryCredentialAllowed", "name", "verdictMaxAgeSeconds"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -40405,6 +42607,78 @@ func (ec *executionContext) unmarshalInputUpdateEnvironmentInput(ctx context.Con
 				return it, err
 			}
 			it.IsProduction = graphql.OmittableOf(data)
+		case "isQueryCredentialAllowed":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isQueryCredentialAllowed"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsQueryCredentialAllowed = graphql.OmittableOf(data)
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = graphql.OmittableOf(data)
+		case "verdictMaxAgeSeconds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("verdictMaxAgeSeconds"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.VerdictMaxAgeSeconds = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateGatewayInput(ctx context.Context, obj any) (UpdateGatewayInput, error) {
+	var it UpdateGatewayInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "dialect", "expectedVersion", "isReasonShown", "name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "dialect":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dialect"))
+			data, err := ec.unmarshalOGatewayDialect2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayDialect(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Dialect = graphql.OmittableOf(data)
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = graphql.OmittableOf(data)
+		case "isReasonShown":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isReasonShown"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsReasonShown = graphql.OmittableOf(data)
 		case "name":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -41248,6 +43522,13 @@ func (ec *executionContext) _EventSubject(ctx context.Context, sel ast.Selection
 			return graphql.Null
 		}
 		return ec._Group(ctx, sel, obj)
+	case lifecycle.Gateway:
+		return ec._Gateway(ctx, sel, &obj)
+	case *lifecycle.Gateway:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Gateway(ctx, sel, obj)
 	case lifecycle.Environment:
 		return ec._Environment(ctx, sel, &obj)
 	case *lifecycle.Environment:
@@ -41366,6 +43647,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Group(ctx, sel, obj)
+	case lifecycle.Gateway:
+		return ec._Gateway(ctx, sel, &obj)
+	case *lifecycle.Gateway:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Gateway(ctx, sel, obj)
 	case lifecycle.Event:
 		return ec._Event(ctx, sel, &obj)
 	case *lifecycle.Event:
@@ -44335,6 +46623,49 @@ func (ec *executionContext) _DeprecateApiPayload(ctx context.Context, sel ast.Se
 	return out
 }
 
+var deregisterGatewayPayloadImplementors = []string{"DeregisterGatewayPayload"}
+
+func (ec *executionContext) _DeregisterGatewayPayload(ctx context.Context, sel ast.SelectionSet, obj *DeregisterGatewayPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deregisterGatewayPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeregisterGatewayPayload")
+		case "deletedGatewayId":
+			out.Values[i] = ec._DeregisterGatewayPayload_deletedGatewayId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._DeregisterGatewayPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var environmentImplementors = []string{"Environment", "EventSubject", "Node"}
 
 func (ec *executionContext) _Environment(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.Environment) graphql.Marshaler {
@@ -44350,37 +46681,85 @@ func (ec *executionContext) _Environment(ctx context.Context, sel ast.SelectionS
 		case "id":
 			out.Values[i] = ec._Environment_id(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "gateways":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Environment_gateways(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "isProduction":
 			out.Values[i] = ec._Environment_isProduction(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isQueryCredentialAllowed":
+			out.Values[i] = ec._Environment_isQueryCredentialAllowed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "name":
 			out.Values[i] = ec._Environment_name(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "slug":
 			out.Values[i] = ec._Environment_slug(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "verdictMaxAgeSeconds":
+			out.Values[i] = ec._Environment_verdictMaxAgeSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "version":
 			out.Values[i] = ec._Environment_version(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "createdAt":
 			out.Values[i] = ec._Environment_createdAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "updatedAt":
 			out.Values[i] = ec._Environment_updatedAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -44865,6 +47244,213 @@ func (ec *executionContext) _ExpirationRule(ctx context.Context, sel ast.Selecti
 		case "validity":
 			out.Values[i] = ec._ExpirationRule_validity(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var gatewayImplementors = []string{"Gateway", "EventSubject", "Node"}
+
+func (ec *executionContext) _Gateway(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.Gateway) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, gatewayImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Gateway")
+		case "id":
+			out.Values[i] = ec._Gateway_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "dialect":
+			out.Values[i] = ec._Gateway_dialect(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "environment":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Gateway_environment(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "isReasonShown":
+			out.Values[i] = ec._Gateway_isReasonShown(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = ec._Gateway_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "publicIdentifier":
+			out.Values[i] = ec._Gateway_publicIdentifier(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "version":
+			out.Values[i] = ec._Gateway_version(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = ec._Gateway_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = ec._Gateway_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var gatewayConnectionImplementors = []string{"GatewayConnection"}
+
+func (ec *executionContext) _GatewayConnection(ctx context.Context, sel ast.SelectionSet, obj *query.Connection[lifecycle.Gateway]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, gatewayConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("GatewayConnection")
+		case "edges":
+			out.Values[i] = ec._GatewayConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nodes":
+			out.Values[i] = ec._GatewayConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._GatewayConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._GatewayConnection_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var gatewayEdgeImplementors = []string{"GatewayEdge"}
+
+func (ec *executionContext) _GatewayEdge(ctx context.Context, sel ast.SelectionSet, obj *query.Edge[lifecycle.Gateway]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, gatewayEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("GatewayEdge")
+		case "cursor":
+			out.Values[i] = ec._GatewayEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._GatewayEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -46818,6 +49404,34 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "registerGateway":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_registerGateway(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "updateGateway":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateGateway(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "replaceGatewayToken":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_replaceGatewayToken(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "deregisterGateway":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deregisterGateway(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "createPolicyTemplate":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createPolicyTemplate(ctx, field)
@@ -48221,6 +50835,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "gateways":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_gateways(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "events":
 			field := field
 
@@ -48978,6 +51614,102 @@ func (ec *executionContext) _RegenerateKeySetPayload(ctx context.Context, sel as
 			}
 		case "userErrors":
 			out.Values[i] = ec._RegenerateKeySetPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var registerGatewayPayloadImplementors = []string{"RegisterGatewayPayload"}
+
+func (ec *executionContext) _RegisterGatewayPayload(ctx context.Context, sel ast.SelectionSet, obj *RegisterGatewayPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, registerGatewayPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RegisterGatewayPayload")
+		case "gateway":
+			out.Values[i] = ec._RegisterGatewayPayload_gateway(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "gatewayToken":
+			out.Values[i] = ec._RegisterGatewayPayload_gatewayToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._RegisterGatewayPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var replaceGatewayTokenPayloadImplementors = []string{"ReplaceGatewayTokenPayload"}
+
+func (ec *executionContext) _ReplaceGatewayTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *ReplaceGatewayTokenPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, replaceGatewayTokenPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ReplaceGatewayTokenPayload")
+		case "gateway":
+			out.Values[i] = ec._ReplaceGatewayTokenPayload_gateway(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "gatewayToken":
+			out.Values[i] = ec._ReplaceGatewayTokenPayload_gatewayToken(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._ReplaceGatewayTokenPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -50529,6 +53261,49 @@ func (ec *executionContext) _UpdateEnvironmentPayload(ctx context.Context, sel a
 			}
 		case "userErrors":
 			out.Values[i] = ec._UpdateEnvironmentPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var updateGatewayPayloadImplementors = []string{"UpdateGatewayPayload"}
+
+func (ec *executionContext) _UpdateGatewayPayload(ctx context.Context, sel ast.SelectionSet, obj *UpdateGatewayPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, updateGatewayPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpdateGatewayPayload")
+		case "gateway":
+			out.Values[i] = ec._UpdateGatewayPayload_gateway(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._UpdateGatewayPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -52551,6 +55326,11 @@ func (ec *executionContext) unmarshalNDeprecateApiInput2githubᚗcomᚋkeywright
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNDeregisterGatewayInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐDeregisterGatewayInput(ctx context.Context, v any) (DeregisterGatewayInput, error) {
+	res, err := ec.unmarshalInputDeregisterGatewayInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNDuration2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx context.Context, v any) (lifecycle.Duration, error) {
 	res, err := scalar.UnmarshalDuration(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -52797,6 +55577,102 @@ func (ec *executionContext) unmarshalNExpirationRuleInput2githubᚗcomᚋkeywrig
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalNGateway2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayᚄ(ctx context.Context, sel ast.SelectionSet, v []*lifecycle.Gateway) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNGateway2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGateway(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNGateway2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGateway(ctx context.Context, sel ast.SelectionSet, v *lifecycle.Gateway) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Gateway(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNGatewayDialect2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayDialect(ctx context.Context, v any) (lifecycle.GatewayDialect, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.GatewayDialect(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNGatewayDialect2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayDialect(ctx context.Context, sel ast.SelectionSet, v lifecycle.GatewayDialect) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNGatewayEdge2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*query.Edge[lifecycle.Gateway]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNGatewayEdge2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNGatewayEdge2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdge(ctx context.Context, sel ast.SelectionSet, v *query.Edge[lifecycle.Gateway]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._GatewayEdge(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNGatewayFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayFilter(ctx context.Context, v any) (*query.GatewayFilter, error) {
+	res, err := ec.unmarshalInputGatewayFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNGatewayOrder2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrder(ctx context.Context, v any) (query.Order[query.GatewayOrderField], error) {
+	res, err := ec.unmarshalInputGatewayOrder(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNGatewayOrderField2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayOrderField(ctx context.Context, v any) (query.GatewayOrderField, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := query.GatewayOrderField(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNGatewayOrderField2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayOrderField(ctx context.Context, sel ast.SelectionSet, v query.GatewayOrderField) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) marshalNGroup2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGroup(ctx context.Context, sel ast.SelectionSet, v lifecycle.Group) graphql.Marshaler {
 	return ec._Group(ctx, sel, &v)
 }
@@ -52988,6 +55864,23 @@ func (ec *executionContext) unmarshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋ
 }
 
 func (ec *executionContext) marshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐEventID(ctx context.Context, sel ast.SelectionSet, v lifecycle.EventID) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayID(ctx context.Context, v any) (lifecycle.GatewayID, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.GatewayID(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayID(ctx context.Context, sel ast.SelectionSet, v lifecycle.GatewayID) graphql.Marshaler {
 	_ = sel
 	res := graphql.MarshalString(string(v))
 	if res == graphql.Null {
@@ -54000,6 +56893,16 @@ func (ec *executionContext) unmarshalNRegenerateKeySetInput2githubᚗcomᚋkeywr
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNRegisterGatewayInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRegisterGatewayInput(ctx context.Context, v any) (RegisterGatewayInput, error) {
+	res, err := ec.unmarshalInputRegisterGatewayInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNReplaceGatewayTokenInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐReplaceGatewayTokenInput(ctx context.Context, v any) (ReplaceGatewayTokenInput, error) {
+	res, err := ec.unmarshalInputReplaceGatewayTokenInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNRetireApiInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRetireAPIInput(ctx context.Context, v any) (RetireAPIInput, error) {
 	res, err := ec.unmarshalInputRetireApiInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -54451,6 +57354,11 @@ func (ec *executionContext) unmarshalNUpdateApplicationInput2githubᚗcomᚋkeyw
 
 func (ec *executionContext) unmarshalNUpdateEnvironmentInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateEnvironmentInput(ctx context.Context, v any) (UpdateEnvironmentInput, error) {
 	res, err := ec.unmarshalInputUpdateEnvironmentInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNUpdateGatewayInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateGatewayInput(ctx context.Context, v any) (UpdateGatewayInput, error) {
+	res, err := ec.unmarshalInputUpdateGatewayInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -55657,6 +58565,13 @@ func (ec *executionContext) marshalODeprecateApiPayload2ᚖgithubᚗcomᚋkeywri
 	return ec._DeprecateApiPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalODeregisterGatewayPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐDeregisterGatewayPayload(ctx context.Context, sel ast.SelectionSet, v *DeregisterGatewayPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._DeregisterGatewayPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalODuration2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx context.Context, v any) (*lifecycle.Duration, error) {
 	if v == nil {
 		return nil, nil
@@ -55881,6 +58796,81 @@ func (ec *executionContext) unmarshalOExpirationRuleInput2ᚖgithubᚗcomᚋkeyw
 	}
 	res, err := ec.unmarshalInputExpirationRuleInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOGateway2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGateway(ctx context.Context, sel ast.SelectionSet, v *lifecycle.Gateway) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Gateway(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOGatewayConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx context.Context, sel ast.SelectionSet, v *query.Connection[lifecycle.Gateway]) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._GatewayConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOGatewayDialect2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayDialect(ctx context.Context, v any) (*lifecycle.GatewayDialect, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.GatewayDialect(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOGatewayDialect2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGatewayDialect(ctx context.Context, sel ast.SelectionSet, v *lifecycle.GatewayDialect) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) unmarshalOGatewayFilter2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayFilterᚄ(ctx context.Context, v any) ([]*query.GatewayFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*query.GatewayFilter, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNGatewayFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayFilter(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOGatewayFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐGatewayFilter(ctx context.Context, v any) (*query.GatewayFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputGatewayFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOGatewayOrder2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderᚄ(ctx context.Context, v any) ([]query.Order[query.GatewayOrderField], error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]query.Order[query.GatewayOrderField], len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNGatewayOrder2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrder(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 func (ec *executionContext) marshalOGroup2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGroupᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.Group) graphql.Marshaler {
@@ -56626,6 +59616,20 @@ func (ec *executionContext) marshalORegenerateKeySetPayload2ᚖgithubᚗcomᚋke
 	return ec._RegenerateKeySetPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalORegisterGatewayPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRegisterGatewayPayload(ctx context.Context, sel ast.SelectionSet, v *RegisterGatewayPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RegisterGatewayPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOReplaceGatewayTokenPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐReplaceGatewayTokenPayload(ctx context.Context, sel ast.SelectionSet, v *ReplaceGatewayTokenPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ReplaceGatewayTokenPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalORetireApiPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRetireAPIPayload(ctx context.Context, sel ast.SelectionSet, v *RetireAPIPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -57171,6 +60175,13 @@ func (ec *executionContext) marshalOUpdateEnvironmentPayload2ᚖgithubᚗcomᚋk
 		return graphql.Null
 	}
 	return ec._UpdateEnvironmentPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOUpdateGatewayPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateGatewayPayload(ctx context.Context, sel ast.SelectionSet, v *UpdateGatewayPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._UpdateGatewayPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOUpdateGroupPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateGroupPayload(ctx context.Context, sel ast.SelectionSet, v *UpdateGroupPayload) graphql.Marshaler {

@@ -171,10 +171,14 @@ type CreateApplicationPayload struct {
 type CreateEnvironmentInput struct {
 	// Whether keys of the environment guard live data.
 	IsProduction graphql.Omittable[*bool] `json:"isProduction,omitempty"`
+	// Whether gateways may take a key from the query string of a call.
+	IsQueryCredentialAllowed graphql.Omittable[*bool] `json:"isQueryCredentialAllowed,omitempty"`
 	// Name of the environment.
 	Name string `json:"name"`
 	// Unique short name.
 	Slug string `json:"slug"`
+	// For how many seconds gateways may repeat a verdict without asking again, from 1 to 300. Null: they ask every time.
+	VerdictMaxAgeSeconds graphql.Omittable[*int] `json:"verdictMaxAgeSeconds,omitempty"`
 }
 
 // Payload of `createEnvironment`.
@@ -552,6 +556,24 @@ type DeprecateAPIInput struct {
 type DeprecateAPIPayload struct {
 	// The API.
 	API *lifecycle.API `json:"api,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
+// Input of `deregisterGateway`.
+type DeregisterGatewayInput struct {
+	// ID of the gateway.
+	ID string `json:"id"`
+	// Reason, for the event log.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+	// Fails with `STALE_VERSION` unless the object still has this version.
+	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
+}
+
+// Payload of `deregisterGateway`.
+type DeregisterGatewayPayload struct {
+	// ID of the removed gateway.
+	DeletedGatewayID *string `json:"deletedGatewayId,omitempty"`
 	// Errors that the caller can correct. Empty when the mutation succeeded.
 	UserErrors []object.UserError `json:"userErrors"`
 }
@@ -946,6 +968,50 @@ type RegenerateKeySetPayload struct {
 	UserErrors []object.UserError `json:"userErrors"`
 }
 
+// Input of `registerGateway`.
+type RegisterGatewayInput struct {
+	// Software that the gateway runs.
+	Dialect lifecycle.GatewayDialect `json:"dialect"`
+	// ID of the environment.
+	EnvironmentID string `json:"environmentId"`
+	// Whether the gateway is told in a header why a call is refused.
+	IsReasonShown graphql.Omittable[*bool] `json:"isReasonShown,omitempty"`
+	// Name of the gateway.
+	Name string `json:"name"`
+}
+
+// Payload of `registerGateway`.
+type RegisterGatewayPayload struct {
+	// The new gateway.
+	Gateway *lifecycle.Gateway `json:"gateway,omitempty"`
+	// Token with which the gateway identifies itself. Shown once; a call repeated with `@idempotent` gets it again for
+	// 15 minutes.
+	GatewayToken *string `json:"gatewayToken,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
+// Input of `replaceGatewayToken`.
+type ReplaceGatewayTokenInput struct {
+	// ID of the gateway.
+	ID string `json:"id"`
+	// Reason, for the event log.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+	// Fails with `STALE_VERSION` unless the object still has this version.
+	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
+}
+
+// Payload of `replaceGatewayToken`.
+type ReplaceGatewayTokenPayload struct {
+	// The gateway.
+	Gateway *lifecycle.Gateway `json:"gateway,omitempty"`
+	// Token with which the gateway identifies itself from now on. Shown once; a call repeated with `@idempotent` gets it
+	// again for 15 minutes.
+	GatewayToken *string `json:"gatewayToken,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
 // Input of `retireApi`.
 type RetireAPIInput struct {
 	// ID of the API.
@@ -1319,14 +1385,40 @@ type UpdateEnvironmentInput struct {
 	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
 	// Whether keys of the environment guard live data.
 	IsProduction graphql.Omittable[*bool] `json:"isProduction,omitempty"`
+	// Whether gateways may take a key from the query string of a call.
+	IsQueryCredentialAllowed graphql.Omittable[*bool] `json:"isQueryCredentialAllowed,omitempty"`
 	// Name of the environment.
 	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// For how many seconds gateways may repeat a verdict without asking again, from 1 to 300. Null: they ask every time.
+	VerdictMaxAgeSeconds graphql.Omittable[*int] `json:"verdictMaxAgeSeconds,omitempty"`
 }
 
 // Payload of `updateEnvironment`.
 type UpdateEnvironmentPayload struct {
 	// The environment.
 	Environment *lifecycle.Environment `json:"environment,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
+// Input of `updateGateway`.
+type UpdateGatewayInput struct {
+	// ID of the gateway.
+	ID string `json:"id"`
+	// Software that the gateway runs.
+	Dialect graphql.Omittable[*lifecycle.GatewayDialect] `json:"dialect,omitempty"`
+	// Fails with `STALE_VERSION` unless the object still has this version.
+	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
+	// Whether the gateway is told in a header why a call is refused.
+	IsReasonShown graphql.Omittable[*bool] `json:"isReasonShown,omitempty"`
+	// Name of the gateway.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+}
+
+// Payload of `updateGateway`.
+type UpdateGatewayPayload struct {
+	// The gateway.
+	Gateway *lifecycle.Gateway `json:"gateway,omitempty"`
 	// Errors that the caller can correct. Empty when the mutation succeeded.
 	UserErrors []object.UserError `json:"userErrors"`
 }

@@ -76,6 +76,38 @@ func testDigestsAndTenantsOfKeys(t *testing.T, db Database) {
 	}
 }
 
+func testGatewayFacts(t *testing.T, db Database) {
+	w, other := settle(t, db), settle(t, db)
+	write(t, db, func(_ context.Context, tx manage.Tx) error {
+		tx.Record(w.event("something"))
+		return nil
+	})
+	ask := func(digest []byte) (lifecycle.GatewayFacts, error) {
+		t.Helper()
+		facts, position, err := db.GatewayFacts(t.Context(), digest)
+		if position < 1 {
+			t.Errorf("position is %d, want that of the log", position)
+		}
+		return facts, err
+	}
+	want := func(w *world) lifecycle.GatewayFacts {
+		return lifecycle.GatewayFacts{
+			GatewayID: w.gateway.ID, TenantID: w.tenant.ID, TenantStatus: w.tenant.Status, EnvironmentID: w.env.ID, EnvironmentSlug: w.env.Slug,
+			Dialect: w.gateway.Dialect, IsReasonShown: true, IsQueryCredentialAllowed: true, VerdictMaxAgeSeconds: 60,
+		}
+	}
+	same(t, "GatewayFacts", want(w))(ask(w.gateway.Digest))
+	same(t, "another tenant's", want(other))(ask(other.gateway.Digest))
+	if _, err := ask(w.key.Digest); !errors.Is(err, manage.ErrNotFound) {
+		t.Errorf("a token of nobody: %v, want not found", err)
+	}
+	without := want(w)
+	without.VerdictMaxAgeSeconds = 0
+	w.env.VerdictMaxAgeSeconds, w.env.Version = nil, 2
+	write(t, db, func(ctx context.Context, tx manage.Tx) error { return tx.Update(ctx, &w.env) })
+	same(t, "without a budget", without)(ask(w.gateway.Digest))
+}
+
 func testDigestsBelow(t *testing.T, db Database) {
 	w, other := settle(t, db), settle(t, db)
 	w.link(t, db)

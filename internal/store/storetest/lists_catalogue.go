@@ -21,6 +21,7 @@ type catalogue struct {
 	users         []lifecycle.User
 	roles         []lifecycle.Role
 	environments  []lifecycle.Environment
+	gateways      []lifecycle.Gateway
 	templates     []lifecycle.PolicyTemplate
 	policies      []lifecycle.Policy
 	apis          []lifecycle.API
@@ -85,6 +86,12 @@ func newCatalogue(seed uint64) *catalogue {
 		e := w.env
 		e.ID, e.Name, e.CreatedAt, e.Slug, e.IsProduction = id[lifecycle.EnvironmentID](lifecycle.KindEnvironment), called(i+12), at(), fmt.Sprintf("stage-%d", i), i == 0
 		c.environments = append(c.environments, e)
+		for j := range 2 {
+			gw := w.gateway
+			gw.ID, gw.Name, gw.CreatedAt, gw.EnvironmentID = id[lifecycle.GatewayID](lifecycle.KindGateway), called(i+j+7), at(), pick(r, c.environments).ID
+			gw.Name, gw.Digest = fmt.Sprint(gw.Name, i, j), digest()
+			c.gateways = append(c.gateways, gw)
+		}
 		p := w.template
 		p.ID, p.Name, p.CreatedAt, p.IsArchived = id[lifecycle.PolicyTemplateID](lifecycle.KindPolicyTemplate), called(i+5), at(), i == 0
 		p.AuthenticationType = lifecycle.AllAuthenticationType()[i]
@@ -176,7 +183,7 @@ func (c *catalogue) stock(t testing.TB, db Database) {
 	t.Helper()
 	write(t, db, func(ctx context.Context, tx manage.Tx) error {
 		for _, rows := range []any{
-			&c.tenant, &c.organizations, &c.groups, &c.users, &c.roles, &c.environments, &c.templates, &c.policies, &c.apis,
+			&c.tenant, &c.organizations, &c.groups, &c.users, &c.roles, &c.environments, &c.gateways, &c.templates, &c.policies, &c.apis,
 			&c.applications, &c.keySets, &c.keys, &c.subscriptions,
 		} {
 			if err := tx.Insert(ctx, rows); err != nil {

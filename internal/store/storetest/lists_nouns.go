@@ -87,6 +87,9 @@ func (c *catalogue) nouns() []noun {
 		asks(c, "Events", c.events, func(s manage.Store) func(ctx, lifecycle.TenantID, query.EventQuery, manage.Moment) (*query.EventConnection, error) {
 			return s.Events
 		}, query.EventBySequence),
+		asks(c, "Gateways", c.gateways, func(s manage.Store) func(ctx, lifecycle.TenantID, query.GatewayQuery, manage.Moment) (*query.GatewayConnection, error) {
+			return s.Gateways
+		}, query.GatewayByCreatedAt, query.GatewayByName),
 		asks(c, "Groups", c.groups, func(s manage.Store) func(ctx, lifecycle.TenantID, query.GroupQuery, manage.Moment) (*query.GroupConnection, error) {
 			return s.Groups
 		}, query.GroupByCreatedAt, query.GroupByName),

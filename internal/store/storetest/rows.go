@@ -150,6 +150,8 @@ func testConflicts(t *testing.T, db Database) {
 		"sign_in_keys_digest":        &again(func(v *world) { v.signIn.ID = fresh.signIn.ID }).signIn,
 		"environments_name":          &again(func(v *world) { v.env.ID, v.env.Slug = fresh.env.ID, "x" }).env,
 		"environments_slug":          &again(func(v *world) { v.env.ID, v.env.Name = fresh.env.ID, "x" }).env,
+		"gateways_name":              &again(func(v *world) { v.gateway.ID, v.gateway.Digest = fresh.gateway.ID, digest() }).gateway,
+		"gateways_digest":            &again(func(v *world) { v.gateway.ID, v.gateway.Name = fresh.gateway.ID, "x" }).gateway,
 		"policy_templates_name":      &again(func(v *world) { v.template.ID = fresh.template.ID }).template,
 		"policies_revision":          &again(func(v *world) { v.policy.ID = fresh.policy.ID }).policy,
 		"apis_name":                  &again(func(v *world) { v.api.ID = fresh.api.ID }).api,
@@ -360,6 +362,7 @@ func testDelete(t *testing.T, db Database) {
 	remove((*lifecycle.Application)(nil), string(w.app.ID), "applications", "api_subscriptions", "key_sets")
 	remove((*lifecycle.API)(nil), string(w.api.ID), "apis", "api_environments", "api_authentication_requirements")
 	remove((*lifecycle.PolicyTemplate)(nil), string(w.template.ID), "policy_templates", "policies")
+	remove((*lifecycle.Gateway)(nil), string(w.gateway.ID), "gateways")
 	remove((*lifecycle.Environment)(nil), string(w.env.ID), "environments")
 	remove((*lifecycle.User)(nil), string(w.user.ID), "users", "role_assignments", "sign_in_keys", "group_members")
 	remove((*lifecycle.Role)(nil), string(w.role.ID), "roles")
@@ -395,10 +398,11 @@ func testDependents(t *testing.T, db Database) {
 		{(*lifecycle.Group)(nil), string(w.group.ID), texts(w.app.ID)},
 		{(*lifecycle.User)(nil), string(w.user.ID), texts(w.app.ID)},
 		{(*lifecycle.Role)(nil), string(w.role.ID), texts(w.assignment.ID)},
-		{(*lifecycle.Environment)(nil), string(w.env.ID), texts(w.tenant.ID, w.api.ID, w.sub.ID, w.set.ID)},
+		{(*lifecycle.Environment)(nil), string(w.env.ID), texts(w.tenant.ID, w.api.ID, w.sub.ID, w.set.ID, w.gateway.ID)},
 		{(*lifecycle.PolicyTemplate)(nil), string(w.template.ID), texts(w.tenant.ID, w.api.ID, w.set.ID)},
 		{(*lifecycle.API)(nil), string(w.api.ID), texts(w.sub.ID)},
 		{(*lifecycle.Application)(nil), string(w.app.ID), texts(w.sub.ID, w.set.ID)},
+		{(*lifecycle.Gateway)(nil), string(w.gateway.ID), nil},
 		{nil, string(w.set.ID), nil},
 		{nil, "nonsense", nil},
 	} {

@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t testing.TB) Database) {
 		"HoldersOfAPermission":                             testHolders,
 		"KeysTellTheirDigestAndTheirTenant":                testDigestsAndTenantsOfKeys,
 		"FactsAreAsNewAsTheirPosition":                     testFacts,
+		"FactsOfGatewaysAreAsNewAsTheirPosition":           testGatewayFacts,
 		"DigestsBelowEvents":                               testDigestsBelow,
 		"T6_RecordUseOnlyRaises":                           testRecordUse,
 		"SealedValuesGoWithTheirKey":                       testSealed,

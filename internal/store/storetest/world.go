@@ -23,6 +23,7 @@ type world struct {
 	assignment lifecycle.RoleAssignment
 	signIn     lifecycle.SignInKey
 	env        lifecycle.Environment
+	gateway    lifecycle.Gateway
 	template   lifecycle.PolicyTemplate
 	policy     lifecycle.Policy
 	api        lifecycle.API
@@ -63,6 +64,11 @@ func newWorld() *world {
 		Digest: digest(), DigestVersion: 3, ExpiresAt: at(2), RevokedAt: at(3), CreatedAt: start,
 	}
 	w.env = lifecycle.Environment{ID: id[lifecycle.EnvironmentID](lifecycle.KindEnvironment), TenantID: tenant, Name: "Production", Slug: "prod", IsProduction: true, Version: 1, CreatedAt: start, UpdatedAt: start}
+	w.env.IsQueryCredentialAllowed, w.env.VerdictMaxAgeSeconds = true, ptr(60)
+	w.gateway = lifecycle.Gateway{
+		ID: id[lifecycle.GatewayID](lifecycle.KindGateway), TenantID: tenant, EnvironmentID: w.env.ID, Name: "Edge", Dialect: lifecycle.DialectCaddy,
+		IsReasonShown: true, PublicIdentifier: "kwg_a", Digest: digest(), DigestVersion: 2, Version: 1, CreatedAt: start, UpdatedAt: start,
+	}
 	rules := lifecycle.Rules{
 		SecretStorage: lifecycle.StorageEncrypted,
 		Expiration:    lifecycle.ExpirationRule{Validity: ptr(lifecycle.Days(90))},
@@ -152,7 +158,7 @@ func (w *world) event(summary string) lifecycle.Event {
 // rows lists pointers to all rows, in an order in which they can be inserted.
 func (w *world) rows() []any {
 	return []any{
-		&w.tenant, &w.org, &w.group, &w.user, &w.role, &w.assignment, &w.signIn, &w.env, &w.template, &w.policy,
+		&w.tenant, &w.org, &w.group, &w.user, &w.role, &w.assignment, &w.signIn, &w.env, &w.gateway, &w.template, &w.policy,
 		&w.api, &w.app, &w.sub, &w.set, &w.key, &w.milestone, &w.bulk,
 	}
 }
