@@ -20,7 +20,7 @@ var family = map[string]lifecycle.Permission{
 	"Api": lifecycle.PermissionCatalogRead, "ApiSubscription": lifecycle.PermissionCatalogRead, "Application": lifecycle.PermissionCatalogRead,
 	"AuthenticationRequirement": lifecycle.PermissionCatalogRead, "Environment": lifecycle.PermissionCatalogRead,
 	"Gateway": lifecycle.PermissionCatalogRead,
-	"Policy": lifecycle.PermissionCatalogRead, "PolicyTemplate": lifecycle.PermissionCatalogRead,
+	"Policy":  lifecycle.PermissionCatalogRead, "PolicyTemplate": lifecycle.PermissionCatalogRead,
 	"Event": lifecycle.PermissionEventRead, "EventMessage": lifecycle.PermissionEventRead, "KeySetChangeMessage": lifecycle.PermissionKeySetRead,
 	"User": lifecycle.PermissionIdentityRead, "Role": lifecycle.PermissionIdentityRead, "RoleAssignment": lifecycle.PermissionIdentityRead,
 	"Group": lifecycle.PermissionIdentityRead, "Organization": lifecycle.PermissionIdentityRead,

@@ -25,6 +25,7 @@ type sample struct {
 	Organizations   []sampleOrganization `yaml:"organizations"`
 	Users           []sampleUser         `yaml:"users"`
 	Environments    []sampleEnvironment  `yaml:"environments"`
+	Gateways        []sampleGateway      `yaml:"gateways"`
 	PolicyTemplates []samplePolicy       `yaml:"policyTemplates"`
 	APIs            []sampleAPI          `yaml:"apis"`
 	Applications    []sampleApplication  `yaml:"applications"`
@@ -49,6 +50,12 @@ type sampleEnvironment struct {
 	Name       string `yaml:"name"`
 	Slug       string `yaml:"slug"`
 	Production bool   `yaml:"production"`
+}
+
+type sampleGateway struct {
+	Name        string                   `yaml:"name"`
+	Environment string                   `yaml:"environment"`
+	Dialect     lifecycle.GatewayDialect `yaml:"dialect"`
 }
 
 type samplePolicy struct {

@@ -77,14 +77,14 @@ type seeder struct {
 
 func (s *seeder) run(ctx context.Context, data sample) error {
 	for _, step := range []func(context.Context, sample) error{
-		s.addOrganizations, s.addUsers, s.addEnvironments, s.addPolicyTemplates, s.addAPIs, s.addApplications,
+		s.addOrganizations, s.addUsers, s.addEnvironments, s.addGateways, s.addPolicyTemplates, s.addAPIs, s.addApplications,
 	} {
 		if err := step(ctx, data); err != nil {
 			return err
 		}
 	}
-	_, _ = fmt.Fprintf(s.out, "Sample data is there: %d organizations, %d users, %d environments, %d policy templates, %d APIs, %d applications.\n",
-		len(data.Organizations), len(data.Users), len(data.Environments), len(data.PolicyTemplates), len(data.APIs), len(data.Applications))
+	_, _ = fmt.Fprintf(s.out, "Sample data is there: %d organizations, %d users, %d environments, %d gateways, %d policy templates, %d APIs, %d applications.\n",
+		len(data.Organizations), len(data.Users), len(data.Environments), len(data.Gateways), len(data.PolicyTemplates), len(data.APIs), len(data.Applications))
 	return nil
 }
 
@@ -207,6 +207,34 @@ func (s *seeder) addEnvironments(ctx context.Context, data sample) error {
 		}
 		s.environments[e.Slug] = env.ID
 	}
+	return nil
+}
+
+func (s *seeder) addGateways(ctx context.Context, data sample) error {
+	for _, g := range data.Gateways {
+		env, err := lookUp(s.environments, "environment", g.Environment, "gateway "+g.Name)
+		if err != nil {
+			return err
+		}
+		gateway, err := first(s.store.Gateways(ctx, s.tenant, query.GatewayQuery{
+			Filter: &query.GatewayFilter{Name: named(g.Name)}, Scope: query.Scope{EnvironmentID: env},
+		}, s.now))
+		if err == nil && gateway == nil {
+			err = s.addGateway(ctx, g, env)
+		}
+		if err != nil {
+			return failed("gateway", g.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s *seeder) addGateway(ctx context.Context, g sampleGateway, env lifecycle.EnvironmentID) error {
+	done, err := s.RegisterGateway(ctx, s.call, manage.RegisterGateway{EnvironmentID: env, Name: g.Name, Dialect: g.Dialect})
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(s.out, "Gateway %s of %s asks with %s\n", g.Name, g.Environment, done.Token.Reveal())
 	return nil
 }
 

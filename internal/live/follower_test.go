@@ -281,6 +281,33 @@ func TestT2_SuspendingATenantOutdatesAllItHas(t *testing.T) {
 	})
 }
 
+// Facts of gateways stand in a place that belongs to no tenant.
+func TestR42_WhatEndsAGatewayTokenOutdatesTheFactsOfGateways(t *testing.T) {
+	for _, event := range []lifecycle.EventType{
+		lifecycle.EventGatewayDeregistered, lifecycle.EventGatewayTokenReplaced, lifecycle.EventGatewayUpdated,
+		lifecycle.EventEnvironmentUpdated, lifecycle.EventTenantSuspended,
+	} {
+		inBubble(t, live.Config{}, func(t *testing.T, n *node) {
+			epoch, _, _ := n.state.Epoch(t.Context())
+			if stored, err := n.state.state.Fill(t.Context(), string(lifecycle.GatewayTenant), digestA, shared.Epoch(epoch), 0, []byte("gateway"), time.Hour); err != nil || !stored {
+				t.Fatal(stored, err)
+			}
+			if err := n.CatchUp(t.Context(), n.log.commit(tenantA, lifecycle.EventKeySetCreated, "")); err != nil {
+				t.Fatal(err)
+			}
+			if a := n.state.lookup(t, lifecycle.GatewayTenant, digestA); a.Kind != shared.Facts {
+				t.Fatalf("a key set of no gateway took the facts away: %+v", a)
+			}
+			if err := n.CatchUp(t.Context(), n.log.commit(tenantA, event, "")); err != nil {
+				t.Fatal(err)
+			}
+			if a := n.state.lookup(t, lifecycle.GatewayTenant, digestA); a.Kind == shared.Facts {
+				t.Fatalf("after %s the facts are left: %+v", event, a)
+			}
+		})
+	}
+}
+
 // Announcements only carry a hint: the other node reads the event from the log.
 func TestAnotherNodeHearsOfACommitWithoutWaitingForItsPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -36,7 +36,7 @@ var touches = map[lifecycle.EventType]touch{
 	lifecycle.EventDefaultKeySetSet:           touchesNothing,
 	lifecycle.EventEnvironmentCreated:         touchesNothing,
 	lifecycle.EventEnvironmentDeleted:         touchesTenant,
-	lifecycle.EventEnvironmentUpdated:         touchesTenant, // its slug is a fact
+	lifecycle.EventEnvironmentUpdated:         touchesTenant,  // its slug is a fact
 	lifecycle.EventGatewayDeregistered:        touchesNothing, // but see touchesGateways
 	lifecycle.EventGatewayRegistered:          touchesNothing,
 	lifecycle.EventGatewayTokenReplaced:       touchesNothing,

@@ -17,6 +17,7 @@ type catalogue struct {
 	role     *lifecycle.Role
 	env      *lifecycle.Environment
 	template *lifecycle.PolicyTemplate
+	gateway  *lifecycle.Gateway
 	api      *lifecycle.API
 }
 
@@ -29,6 +30,7 @@ func (h *house) catalogue(by manage.Call) catalogue {
 	c.user = must(h.CreateUser(ctx, by, manage.CreateUser{DisplayName: "robot", IsServiceAccount: true}))(t)
 	c.role = must(h.CreateRole(ctx, by, manage.CreateRole{Name: "Reader", Permissions: []lifecycle.Permission{lifecycle.PermissionCatalogRead}}))(t)
 	c.env = must(h.CreateEnvironment(ctx, by, manage.CreateEnvironment{Name: "Production", Slug: "prod", IsProduction: true}))(t)
+	c.gateway = &must(h.RegisterGateway(ctx, by, manage.RegisterGateway{EnvironmentID: c.env.ID, Name: "Edge", Dialect: lifecycle.DialectNGINX}))(t).Gateway
 	c.template = must(h.CreatePolicyTemplate(ctx, by, manage.CreatePolicyTemplate{Name: "Strict", AuthenticationType: lifecycle.AuthenticationAPIKey}))(t)
 	c.api = must(h.CreateAPI(ctx, by, c.newAPI("Payments")))(t)
 	return c
@@ -58,10 +60,10 @@ func TestR8_EveryChangeHasExactlyOneEventAndNoChangeHasNone(t *testing.T) {
 	for _, e := range h.log(by.By.TenantID, start) {
 		types = append(types, string(e.Type))
 	}
-	if got := strings.Join(types, " "); got != "ORGANIZATION_CREATED GROUP_CREATED USER_CREATED ROLE_CREATED ENVIRONMENT_CREATED POLICY_TEMPLATE_CREATED API_CREATED" {
+	if got := strings.Join(types, " "); got != "ORGANIZATION_CREATED GROUP_CREATED USER_CREATED ROLE_CREATED ENVIRONMENT_CREATED GATEWAY_REGISTERED POLICY_TEMPLATE_CREATED API_CREATED" {
 		t.Fatalf("creating recorded %s", got)
 	}
-	validity := lifecycle.Days(7)
+	validity, seconds := lifecycle.Days(7), 5
 	week, _ := lifecycle.ParseDuration("P1W")
 	yes := lifecycle.RotationRule{Mode: lifecycle.RotationNone, IsManualRegenerationAllowed: true}
 	berlin := manage.UpdateTenantSettings{TimeZone: manage.SetTo("Europe/Berlin")}
@@ -121,6 +123,16 @@ func TestR8_EveryChangeHasExactlyOneEventAndNoChangeHasNone(t *testing.T) {
 		{"same environment", "", func() error {
 			return of(h.UpdateEnvironment(ctx, by, manage.UpdateEnvironment{ID: c.env.ID, IsProduction: manage.SetTo(false)}))
 		}},
+		{"environment's gateways", "ENVIRONMENT_UPDATED", func() error {
+			return of(h.UpdateEnvironment(ctx, by, manage.UpdateEnvironment{ID: c.env.ID, VerdictMaxAgeSeconds: manage.SetTo(&seconds), IsQueryCredentialAllowed: manage.SetTo(true)}))
+		}},
+		{"gateway", "GATEWAY_UPDATED", func() error {
+			return of(h.UpdateGateway(ctx, by, manage.UpdateGateway{ID: c.gateway.ID, Dialect: manage.SetTo(lifecycle.DialectCaddy), IsReasonShown: manage.SetTo(true)}))
+		}},
+		{"same gateway", "", func() error {
+			return of(h.UpdateGateway(ctx, by, manage.UpdateGateway{ID: c.gateway.ID, Dialect: manage.SetTo(lifecycle.DialectCaddy)}))
+		}},
+		{"gateway token", "GATEWAY_TOKEN_REPLACED", func() error { return of(h.ReplaceGatewayToken(ctx, by, c.gateway.ID, nil)) }},
 		{"template", "POLICY_TEMPLATE_UPDATED", func() error {
 			return of(h.UpdatePolicyTemplate(ctx, by, manage.UpdatePolicyTemplate{ID: c.template.ID, Rotation: manage.SetTo(yes), Expiration: manage.SetTo(lifecycle.ExpirationRule{Validity: &validity})}))
 		}},
@@ -142,6 +154,7 @@ func TestR8_EveryChangeHasExactlyOneEventAndNoChangeHasNone(t *testing.T) {
 		{"archive", "POLICY_TEMPLATE_ARCHIVED", func() error { return of(h.ArchivePolicyTemplate(ctx, by, c.template.ID, nil)) }},
 		{"archive again", "", func() error { return of(h.ArchivePolicyTemplate(ctx, by, c.template.ID, nil)) }},
 		{"delete template", "POLICY_TEMPLATE_DELETED", func() error { return h.DeletePolicyTemplate(ctx, by, c.template.ID, nil) }},
+		{"deregister gateway", "GATEWAY_DEREGISTERED", func() error { return h.DeregisterGateway(ctx, by, c.gateway.ID, nil) }},
 		{"delete environment", "ENVIRONMENT_DELETED", func() error { return h.DeleteEnvironment(ctx, by, c.env.ID, nil) }},
 		{"delete role", "ROLE_DELETED", func() error { return h.DeleteRole(ctx, by, c.role.ID, nil) }},
 		{"delete user", "USER_DELETED", func() error { return h.DeleteUser(ctx, by, c.user.ID, nil) }},

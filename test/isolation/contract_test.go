@@ -121,6 +121,7 @@ var table = map[string]func(w *tenant) any{
 	".displayName":        func(w *tenant) any { return w.name("name") },
 	".slug":               func(w *tenant) any { return fmt.Sprintf("s%d-%s", w.made.Add(1), w.mark) },
 	".authenticationType": constant("API_KEY"),
+	".dialect":            constant("NGINX"),
 	".credential":         func(w *tenant) any { return w.apiKey },
 	".release":            constant("v1"),
 	".value":              constant("value"),
@@ -201,7 +202,7 @@ func (s *contract) object(t *testing.T, f rootField, d *ast.Definition, w *tenan
 // kinds names the type whose ids a member takes, where its name does not say it.
 var kinds = map[string]string{
 	"node.id": "KeySet", "nodes.ids": "KeySet", "keySet.id": "KeySet",
-	"SetDefaultKeySetInput.id": "Application", "RetrieveCredentialsInput.id": "KeySet", "KeySetSelection.ids": "KeySet",
+	"SetDefaultKeySetInput.id": "Application", "RetrieveCredentialsInput.id": "KeySet", "ReplaceGatewayTokenInput.id": "Gateway", "KeySetSelection.ids": "KeySet",
 	"EventFilter.subjectId": "KeySet", "EventFilter.actorId": "User", "EventFilter.correlationId": "correlation",
 	".ownerId": "User", ".memberIds": "User", ".addMemberIds": "User", ".removeMemberIds": "User",
 }

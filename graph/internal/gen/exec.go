@@ -9776,7 +9776,7 @@ type Environment implements Node {
     last: Int
     """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
     orderBy: [GatewayOrder!]
-  ): GatewayConnection
+  ): GatewayConnection @authorize(permission: CATALOG_READ)
   """
   Whether keys of the environment guard live data. User interfaces should mark such
   environments.
@@ -19796,7 +19796,25 @@ func (ec *executionContext) _Environment_gateways(ctx context.Context, field gra
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Environment().Gateways(ctx, obj, fc.Args["after"].(*string), fc.Args["before"].(*string), fc.Args["filter"].(*query.GatewayFilter), fc.Args["first"].(*int), fc.Args["last"].(*int), fc.Args["orderBy"].([]query.Order[query.GatewayOrderField]))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "CATALOG_READ")
+				if err != nil {
+					var zeroVal *query.Connection[lifecycle.Gateway]
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *query.Connection[lifecycle.Gateway]
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *query.Connection[lifecycle.Gateway]) graphql.Marshaler {
 			return ec.marshalOGatewayConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx, selections, v)
 		},

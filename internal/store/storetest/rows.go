@@ -402,7 +402,7 @@ func testDependents(t *testing.T, db Database) {
 		{(*lifecycle.PolicyTemplate)(nil), string(w.template.ID), texts(w.tenant.ID, w.api.ID, w.set.ID)},
 		{(*lifecycle.API)(nil), string(w.api.ID), texts(w.sub.ID)},
 		{(*lifecycle.Application)(nil), string(w.app.ID), texts(w.sub.ID, w.set.ID)},
-		{(*lifecycle.Gateway)(nil), string(w.gateway.ID), nil},
+		{nil, string(w.gateway.ID), nil},
 		{nil, string(w.set.ID), nil},
 		{nil, "nonsense", nil},
 	} {
