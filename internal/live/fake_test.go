@@ -204,7 +204,7 @@ func (s *brokenState) Begin(ctx context.Context, epoch string, position int64) (
 	return state.Begin(ctx, epoch, position)
 }
 
-func (s *brokenState) Advance(ctx context.Context, epoch string, from, to int64, changes []live.Change) (bool, error) {
+func (s *brokenState) Advance(ctx context.Context, epoch string, from, to int64, challenges string, changes []live.Change) (bool, error) {
 	state, err := s.use()
 	if err != nil {
 		return false, err
@@ -215,7 +215,23 @@ func (s *brokenState) Advance(ctx context.Context, epoch string, from, to int64,
 	if before != nil {
 		before(to)
 	}
-	return state.Advance(ctx, epoch, from, to, changes)
+	return state.Advance(ctx, epoch, from, to, challenges, changes)
+}
+
+func (s *brokenState) Challenge(ctx context.Context, asked time.Duration) error {
+	state, err := s.use()
+	if err != nil {
+		return err
+	}
+	return state.Challenge(ctx, asked)
+}
+
+func (s *brokenState) Challenges(ctx context.Context) (string, error) {
+	state, err := s.use()
+	if err != nil {
+		return "", err
+	}
+	return state.Challenges(ctx)
 }
 
 func (s *brokenState) Announce(ctx context.Context, position int64) error {

@@ -56,7 +56,7 @@ var (
 )
 
 // Follower reads the log of all tenants as it grows, has it projected, and wakes subscriptions. There is one per
-// node. [Follower.Run] is its only goroutine; all other methods may be called from any.
+// node. Only [Follower.Run] reads and projects; all other methods may be called from any goroutine.
 type Follower struct {
 	Config
 	doorbell  chan struct{}
@@ -92,6 +92,7 @@ type progress struct {
 // retry belongs to Run alone: when the projection is tried again, and what others have been told.
 type retry struct {
 	at, backoff, aliveAt time.Duration
+	heardAt              time.Duration
 	announced            int64
 	isLogFailing         bool
 }
@@ -106,12 +107,14 @@ func NewFollower(c Config) *Follower {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Follower{
+	f := &Follower{
 		Config: c, doorbell: make(chan struct{}, 1), grown: make(chan struct{}), settled: make(chan struct{}),
 		projector: projector{log: c.Log, state: c.State, at: NoPosition},
 		ring:      ring{entries: make([]entry, c.Ring)},
 		state:     progress{isProjecting: true, readAt: c.Elapsed()},
 	}
+	f.projector.counts = &f.counts
+	return f
 }
 
 func orDefault[T int | time.Duration](value, standard T) T {
@@ -124,6 +127,9 @@ func orDefault[T int | time.Duration](value, standard T) T {
 // Run follows the log until ctx ends; then it ends all subscriptions and returns nil. It is called once.
 func (f *Follower) Run(ctx context.Context) error {
 	defer f.change(func() { f.state.isEnded = true }, &f.grown, &f.settled)
+	var challenging sync.WaitGroup
+	defer challenging.Wait()
+	challenging.Go(func() { f.challenge(ctx) })
 	announcements := f.State.Announcements(ctx)
 	poll := time.NewTicker(f.Poll)
 	defer poll.Stop()
@@ -208,6 +214,7 @@ func (f *Follower) look(ctx context.Context) {
 
 // step asks for the newest position and takes one batch.
 func (f *Follower) step(ctx context.Context) (isMore bool, err error) {
+	challenges := f.hear(ctx)
 	asked := f.Elapsed()
 	newest, err := f.ask(ctx)
 	if err != nil {
@@ -215,6 +222,9 @@ func (f *Follower) step(ctx context.Context) (isMore bool, err error) {
 	}
 	f.begin(newest)
 	f.learn(newest)
+	if challenges != "" {
+		f.projector.heard.challenges, f.projector.heard.newest = challenges, newest
+	}
 	var events []lifecycle.Event
 	if f.ring.head < newest {
 		if events, err = f.readOn(ctx); err != nil {
@@ -262,7 +272,7 @@ func (f *Follower) begin(newest int64) {
 		f.counts.regressions.Add(1)
 		f.proof.Store(nil)
 		f.known.Store(newest)
-		f.projector.epoch, f.projector.at = "", NoPosition
+		f.projector.forget()
 	}
 	f.change(func() {
 		f.ring.restart(newest)
@@ -315,7 +325,7 @@ func (f *Follower) project(ctx context.Context, events []lifecycle.Event) {
 	if len(events) > 0 {
 		to = events[len(events)-1].Position
 	}
-	isDue := f.projector.at < to || now >= f.retry.aliveAt
+	isDue := f.projector.at < to || f.projector.heard.challenges != "" || now >= f.retry.aliveAt
 	if !isDue || now < f.retry.at {
 		return
 	}
@@ -336,7 +346,7 @@ func (f *Follower) noteProjection(err error) {
 		f.counts.projectionFailures.Add(1)
 	}
 	if errors.Is(err, errStateAhead) {
-		f.projector.epoch, f.projector.at = "", NoPosition
+		f.projector.forget()
 		f.proof.Store(nil)
 	}
 	was, at := f.state, f.projector.at

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/keywright/keywright/internal/lifecycle"
 )
@@ -25,8 +26,13 @@ type State interface {
 	Epoch(ctx context.Context) (epoch string, watermark int64, err error)
 	// Begin sets the first watermark of a life; false: somebody else did.
 	Begin(ctx context.Context, epoch string, position int64) (begun bool, err error)
-	// Advance outdates what the changes say and raises the watermark, in one step; false: begin again at Epoch.
-	Advance(ctx context.Context, epoch string, from, to int64, changes []Change) (advanced bool, err error)
+	// Advance outdates what the changes say, raises the watermark and answers challenges, in one step; false: begin again
+	// at Epoch.
+	Advance(ctx context.Context, epoch string, from, to int64, challenges string, changes []Change) (advanced bool, err error)
+	// Challenge asks all followers to prove that they project; asked is by Elapsed.
+	Challenge(ctx context.Context, asked time.Duration) error
+	// Challenges reads what nodes want to have answered, to be passed to Advance as it is; empty: nothing.
+	Challenges(ctx context.Context) (challenges string, err error)
 	// Announce tells other nodes that the log has grown. It may get lost.
 	Announce(ctx context.Context, position int64) error
 	// Announcements are those of other nodes; closed when ctx ends.
@@ -51,7 +57,18 @@ type projector struct {
 	log   Log
 	state State
 	epoch string // of the life it has joined; empty: none
+	last  string // of the life it joined last
 	at    int64  // the state's watermark, as far as it knows
+	heard heard
+	*counts
+}
+
+// heard are challenges that were read before the database said that newest is the newest position. Whenever the state
+// has projected that position, they are answered: it does not matter how long that takes.
+type heard struct {
+	challenges string // empty: there are none, or they have been answered
+	newest     int64
+	answered   string // those answered last
 }
 
 // reach projects everything up to the position, or says by an error how far it is: at. Events that the caller has read
@@ -75,12 +92,18 @@ func (p *projector) reach(ctx context.Context, to int64, fresh []lifecycle.Event
 	return errors.New("the shared state keeps losing its memory")
 }
 
+// forget leaves a state that cannot be the one of this log.
+func (p *projector) forget() {
+	p.epoch, p.last, p.at, p.heard = "", "", NoPosition, heard{}
+}
+
 func (p *projector) join(ctx context.Context) error {
 	for range lives {
 		epoch, watermark, err := p.state.Epoch(ctx)
 		if err != nil {
 			return fmt.Errorf("join projection: %w", err)
 		}
+		p.compare(epoch, watermark)
 		newest, err := p.log.LogPosition(ctx) // after the watermark was read, so it cannot be lower in health
 		if err != nil {
 			return fmt.Errorf("join projection: %w", err)
@@ -97,6 +120,18 @@ func (p *projector) join(ctx context.Context) error {
 		}
 	}
 	return errors.New("join projection: others keep beginning it")
+}
+
+// compare notices what the state has lost since it was joined last.
+func (p *projector) compare(epoch string, watermark int64) {
+	switch {
+	case p.last == "":
+	case p.last != epoch:
+		p.stateLosses.Add(1)
+	case watermark < p.at:
+		p.stateRegressions.Add(1)
+	}
+	p.last, p.at = epoch, min(p.at, watermark)
 }
 
 // advance also runs when there is nothing to project: that keeps the state alive and finds out that it is not.
@@ -121,14 +156,22 @@ func (p *projector) advance(ctx context.Context, to int64, fresh []lifecycle.Eve
 }
 
 func (p *projector) advanceTo(ctx context.Context, to int64, changes []Change) (bool, error) {
-	advanced, err := p.state.Advance(ctx, p.epoch, p.at, to, changes)
+	challenges := ""
+	if to >= p.heard.newest {
+		challenges = p.heard.challenges
+	}
+	advanced, err := p.state.Advance(ctx, p.epoch, p.at, to, challenges, changes)
 	if err != nil {
 		return false, fmt.Errorf("project: %w", err)
 	}
-	if advanced {
-		p.at = to
+	if !advanced {
+		return false, nil
 	}
-	return advanced, nil
+	p.at = to
+	if challenges != "" {
+		p.heard = heard{answered: challenges}
+	}
+	return true, nil
 }
 
 // after returns the events that follow what is projected; there is at least one.

@@ -4,6 +4,8 @@ import "sync/atomic"
 
 type counts struct {
 	events, logFailures, projectionFailures, regressions, gaps atomic.Int64
+	stateLosses, stateRegressions                              atomic.Int64
+	challenges, challengeFailures                              atomic.Int64
 }
 
 // Stats are the follower's figures since it was made.
@@ -17,6 +19,10 @@ type Stats struct {
 	ProjectionFailures int64 // attempts to project that failed
 	Regressions        int64 // times the log had lost events
 	Gaps               int64 // times a reader was told of a gap
+	StateLosses        int64 // times the shared state had lost its memory
+	StateRegressions   int64 // times the shared state had lost what was projected last, as after a failover
+	Challenges         int64 // times other nodes were asked for the proof that the database did not give
+	ChallengeFailures  int64 // times that failed
 }
 
 // Stats returns the present figures.
@@ -28,5 +34,7 @@ func (f *Follower) Stats() Stats {
 		Head: head, Known: f.known.Load(), Projected: state.projected, Readers: f.readers.Load(),
 		Events: f.counts.events.Load(), LogFailures: f.counts.logFailures.Load(),
 		ProjectionFailures: f.counts.projectionFailures.Load(), Regressions: f.counts.regressions.Load(), Gaps: f.counts.gaps.Load(),
+		StateLosses: f.counts.stateLosses.Load(), StateRegressions: f.counts.stateRegressions.Load(),
+		Challenges: f.counts.challenges.Load(), ChallengeFailures: f.counts.challengeFailures.Load(),
 	}
 }

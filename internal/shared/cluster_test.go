@@ -39,7 +39,7 @@ func TestR13_OneShardOfAClusterLosesItsMemory(t *testing.T) {
 		check(t, err)
 		check(t, r.Invalidate(ctx, tenants[i], 11, digest))
 	}
-	advanced, err := r.Advance(ctx, old, 10, 11)
+	advanced, err := r.Advance(ctx, old, 10, 11, "")
 	check(t, err)
 	if !advanced {
 		t.Fatal("not advanced")
@@ -68,7 +68,7 @@ func TestR13_OneShardOfAClusterLosesItsMemory(t *testing.T) {
 	}
 
 	// A projection that goes on is refused, and finds its way back by the protocol.
-	advanced, err = r.Advance(ctx, old, 11, 12)
+	advanced, err = r.Advance(ctx, old, 11, 12, "")
 	check(t, err)
 	if advanced {
 		t.Fatal("advanced although a shard had lost its memory")

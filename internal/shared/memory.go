@@ -21,6 +21,8 @@ type Memory struct {
 	head    head
 	records *simplelru.LRU[memoryKey, memoryRecord]
 	tenants map[string]tenantTombstone
+	// challenge is the newest, or NoEcho.
+	challenge time.Duration
 	// evicted is the highest version that gave way before its time. Below it no fill is accepted, because the record
 	// that would have refused it may be gone.
 	evicted int64
@@ -141,9 +143,16 @@ func (m *Memory) Begin(_ context.Context, epoch Epoch, position int64) (bool, er
 }
 
 // Advance implements [State].
-func (m *Memory) Advance(_ context.Context, epoch Epoch, from, to int64, changes ...Change) (bool, error) {
+func (m *Memory) Advance(_ context.Context, epoch Epoch, from, to int64, answered Challenges, changes ...Change) (bool, error) {
 	if err := checkAdvance(from, to, changes); err != nil {
 		return false, fmt.Errorf("advance shared state: %w", err)
+	}
+	echo := NoEcho
+	if answered != "" {
+		var err error
+		if echo, err = time.ParseDuration(string(answered)); err != nil {
+			return false, fmt.Errorf("advance shared state: %w", errMalformed)
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -155,7 +164,29 @@ func (m *Memory) Advance(_ context.Context, epoch Epoch, from, to int64, changes
 		m.outdate(c, now)
 	}
 	m.head.watermark = max(m.head.watermark, to)
+	m.head.echo = max(m.head.echo, echo)
 	return true, nil
+}
+
+// Challenge implements [State].
+func (m *Memory) Challenge(_ context.Context, asked time.Duration) error {
+	if _, err := checkChallenge(asked); err != nil {
+		return fmt.Errorf("challenge: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.challenge = asked.Truncate(time.Microsecond)
+	return nil
+}
+
+// Challenges implements [State]. There is one node at most.
+func (m *Memory) Challenges(context.Context) (Challenges, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.challenge == NoEcho {
+		return "", nil
+	}
+	return Challenges(m.challenge.String()), nil
 }
 
 // Announce implements [State].
@@ -252,7 +283,8 @@ func (m *Memory) forget() {
 	defer m.mu.Unlock()
 	m.records.Purge()
 	m.tenants = map[string]tenantTombstone{}
-	m.head = head{watermark: NoPosition, floor: NoPosition}
+	m.head = head{watermark: NoPosition, floor: NoPosition, echo: NoEcho}
+	m.challenge = NoEcho
 	m.evicted = NoPosition
 }
 

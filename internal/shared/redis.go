@@ -3,12 +3,8 @@ package shared
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -33,12 +29,13 @@ const (
 // Redis is the State of an installation with any number of nodes. Lookups have connections of their own, which give
 // up quickly and never try twice: a dead Redis costs a caller little, and a busy projection costs it nothing.
 type Redis struct {
-	lookups       redis.UniversalClient
-	projection    redis.UniversalClient
-	lookupTimeout time.Duration
-	loops         *loops
-	fill          *redis.Script
-	invalidate    *redis.Script
+	lookups    *lookups
+	projection redis.UniversalClient
+	reader     string // names this node in challenges
+	loops      *loops
+	fill       *redis.Script
+	invalidate *redis.Script
+	challenge  *redis.Script
 }
 
 // RedisOptions are the settings of [OpenRedis]; the zero value is good.
@@ -74,13 +71,15 @@ func OpenRedis(url string, options RedisOptions) (*Redis, error) {
 	if options.PoolSize <= 0 {
 		options.PoolSize = defaultPoolSize
 	}
+	reader := rand.Text()[:readerLength]
 	return &Redis{
-		lookups:       newLookupClient(*where, options),
-		projection:    newProjectionClient(*where),
-		lookupTimeout: options.LookupTimeout,
-		loops:         newLoops(),
-		fill:          redis.NewScript(luaFill),
-		invalidate:    redis.NewScript(luaInvalidate),
+		lookups:    newLookups(newLookupClient(*where, options), options.LookupTimeout, reader),
+		projection: newProjectionClient(*where),
+		reader:     reader,
+		loops:      newLoops(),
+		fill:       redis.NewScript(luaFill),
+		invalidate: redis.NewScript(luaInvalidate),
+		challenge:  redis.NewScript(luaChallenge),
 	}, nil
 }
 
@@ -111,22 +110,6 @@ func newClient(o redis.UniversalOptions) redis.UniversalClient {
 	return redis.NewUniversalClient(&o)
 }
 
-// Lookup implements [State].
-func (r *Redis) Lookup(ctx context.Context, tenant string, digest [32]byte) (Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.lookupTimeout)
-	defer cancel()
-	part := partOf(tenant)
-	values, err := r.lookups.MGet(ctx, headKey(part), tenantKey(part, tenant), entryKey(part, tenant, digest)).Result()
-	if err != nil {
-		return Answer{}, fmt.Errorf("look up in shared state: %w", err)
-	}
-	a, err := parseAnswer(values)
-	if err != nil {
-		return Answer{}, fmt.Errorf("look up in shared state: %w", err)
-	}
-	return a, nil
-}
-
 // Fill implements [State].
 func (r *Redis) Fill(ctx context.Context, tenant string, digest [32]byte, epoch Epoch, version int64, facts []byte, ttl time.Duration) (bool, error) {
 	ttl, err := checkFill(version, facts, ttl)
@@ -134,9 +117,10 @@ func (r *Redis) Fill(ctx context.Context, tenant string, digest [32]byte, epoch 
 		return false, fmt.Errorf("fill shared state: %w", err)
 	}
 	part := partOf(tenant)
-	keys := []string{headKey(part), tenantKey(part, tenant), entryKey(part, tenant, digest)}
+	entry, check := entryKey(part, tenant, digest)
+	keys := []string{headKey(part), tenantKey(part, tenant), entry}
 	stored, err := r.fill.Run(ctx, r.projection, keys,
-		string(epoch.at(part)), version, formatEntry(version, facts), ttl.Milliseconds()).Bool()
+		string(epoch.at(part)), formatPosition(version), formatEntry(version, check, facts), ttl.Milliseconds()).Bool()
 	if err != nil {
 		return false, fmt.Errorf("fill shared state: %w", err)
 	}
@@ -153,9 +137,9 @@ func (r *Redis) Invalidate(ctx context.Context, tenant string, position int64, d
 		n := min(len(digests), scriptKeys)
 		keys := make([]string, n)
 		for i, digest := range digests[:n] {
-			keys[i] = entryKey(part, tenant, digest)
+			keys[i], _ = entryKey(part, tenant, digest)
 		}
-		if err := r.invalidate.Run(ctx, r.projection, keys, position, TombstoneTTL.Milliseconds()).Err(); err != nil {
+		if err := r.invalidate.Run(ctx, r.projection, keys, formatPosition(position), TombstoneTTL.Milliseconds()).Err(); err != nil {
 			return fmt.Errorf("invalidate in shared state: %w", err)
 		}
 		digests = digests[n:]
@@ -169,7 +153,7 @@ func (r *Redis) InvalidateTenant(ctx context.Context, tenant string, position in
 		return fmt.Errorf("invalidate a tenant in shared state: %w", err)
 	}
 	keys := []string{tenantKey(partOf(tenant), tenant)}
-	if err := r.invalidate.Run(ctx, r.projection, keys, position, tenantTombstoneTTL.Milliseconds()).Err(); err != nil {
+	if err := r.invalidate.Run(ctx, r.projection, keys, formatPosition(position), tenantTombstoneTTL.Milliseconds()).Err(); err != nil {
 		return fmt.Errorf("invalidate a tenant in shared state: %w", err)
 	}
 	return nil
@@ -192,7 +176,7 @@ func (r *Redis) Epoch(ctx context.Context) (Epoch, int64, error) {
 	epochs := make([]string, parts)
 	lowest := int64(maxPosition)
 	for part, read := range reads {
-		h, err := parseHead(read.Val())
+		h, err := parseHead(read.Val(), r.reader)
 		if err != nil {
 			return "", NoPosition, fmt.Errorf("read the epoch of shared state: %w", err)
 		}
@@ -208,7 +192,7 @@ func (r *Redis) Begin(ctx context.Context, epoch Epoch, position int64) (bool, e
 		return false, fmt.Errorf("begin an epoch of shared state: %w", err)
 	}
 	begun, err := r.everyPart(ctx, luaBegin, func(part int) ([]string, []any) {
-		return []string{headKey(part)}, []any{string(epoch.at(part)), position, headTTL.Milliseconds()}
+		return []string{headKey(part)}, []any{string(epoch.at(part)), formatPosition(position), headTTL.Milliseconds()}
 	})
 	if err != nil {
 		return false, fmt.Errorf("begin an epoch of shared state: %w", err)
@@ -217,7 +201,7 @@ func (r *Redis) Begin(ctx context.Context, epoch Epoch, position int64) (bool, e
 }
 
 // Advance implements [State].
-func (r *Redis) Advance(ctx context.Context, epoch Epoch, from, to int64, changes ...Change) (bool, error) {
+func (r *Redis) Advance(ctx context.Context, epoch Epoch, from, to int64, answered Challenges, changes ...Change) (bool, error) {
 	if err := checkAdvance(from, to, changes); err != nil {
 		return false, fmt.Errorf("advance shared state: %w", err)
 	}
@@ -225,17 +209,18 @@ func (r *Redis) Advance(ctx context.Context, epoch Epoch, from, to int64, change
 	var args [parts][]any
 	for part := range parts {
 		keys[part] = []string{headKey(part)}
-		args[part] = []any{string(epoch.at(part)), from, to, headTTL.Milliseconds()}
+		args[part] = []any{string(epoch.at(part)), formatPosition(from), formatPosition(to), headTTL.Milliseconds(), string(answered)}
 	}
 	for _, c := range changes {
 		part := partOf(c.Tenant)
 		if c.WholeTenant {
 			keys[part] = append(keys[part], tenantKey(part, c.Tenant))
-			args[part] = append(args[part], c.Position, tenantTombstoneTTL.Milliseconds())
+			args[part] = append(args[part], formatPosition(c.Position), tenantTombstoneTTL.Milliseconds())
 		}
 		for _, digest := range c.Digests {
-			keys[part] = append(keys[part], entryKey(part, c.Tenant, digest))
-			args[part] = append(args[part], c.Position, TombstoneTTL.Milliseconds())
+			key, _ := entryKey(part, c.Tenant, digest)
+			keys[part] = append(keys[part], key)
+			args[part] = append(args[part], formatPosition(c.Position), TombstoneTTL.Milliseconds())
 		}
 	}
 	advanced, err := r.everyPart(ctx, luaAdvance, func(part int) ([]string, []any) { return keys[part], args[part] })
@@ -289,96 +274,11 @@ func (r *Redis) Close() error {
 	if !r.loops.end() {
 		return nil
 	}
-	if err := errors.Join(r.lookups.Close(), r.projection.Close()); err != nil {
+	// Connections first: whoever still waits for an answer then gets an error at once.
+	err := errors.Join(r.lookups.client.Close(), r.projection.Close())
+	r.lookups.close()
+	if err != nil {
 		return fmt.Errorf("close shared state: %w", err)
 	}
 	return nil
-}
-
-func partOf(tenant string) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(tenant))
-	return int(h.Sum32() % parts)
-}
-
-func headKey(part int) string { return "kwh" + hashTag(part) }
-
-func tenantKey(part int, tenant string) string { return "kwt" + hashTag(part) + tenant }
-
-// entryKey is short: there may be millions. Half a hash is enough, because digests are not for an attacker to choose.
-func entryKey(part int, tenant string, digest [32]byte) string {
-	b := make([]byte, 0, 128)
-	b = append(b, tenant...)
-	b = append(b, digest[:]...) // of fixed length and last, so no two pairs read the same
-	sum := sha256.Sum256(b)
-	return "kw" + hashTag(part) + string(sum[:16])
-}
-
-func hashTag(part int) string { return "{" + strconv.FormatInt(int64(part), 16) + "}" }
-
-func formatEntry(version int64, facts []byte) []byte {
-	b := make([]byte, 0, 20+len(facts))
-	b = strconv.AppendInt(b, version, 10)
-	b = append(b, ':')
-	return append(b, facts...)
-}
-
-var errMalformed = errors.New("malformed value")
-
-// parseAnswer reads what MGET gave for head, tenant tombstone and entry; nil stands for a missing key.
-func parseAnswer(values []any) (Answer, error) {
-	if len(values) != 3 {
-		return Answer{}, errMalformed
-	}
-	text, _ := values[0].(string)
-	h, err := parseHead(text)
-	if err != nil {
-		return Answer{}, err
-	}
-	tenantTombstone := NoPosition
-	if text, found := values[1].(string); found {
-		if tenantTombstone, err = parsePosition(text); err != nil {
-			return Answer{}, err
-		}
-	}
-	text, found := values[2].(string)
-	if !found {
-		return answer(h, tenantTombstone, record{}, false), nil
-	}
-	version, facts, isEntry := strings.Cut(text, ":")
-	r := record{tombstone: !isEntry}
-	if r.version, err = parsePosition(version); err != nil {
-		return Answer{}, err
-	}
-	if isEntry {
-		r.facts = []byte(facts)
-	}
-	return answer(h, tenantTombstone, r, true), nil
-}
-
-func parseHead(text string) (head, error) {
-	h := head{watermark: NoPosition, floor: NoPosition}
-	epoch, positions, begun := strings.Cut(text, " ")
-	h.epoch = Epoch(epoch)
-	if !begun {
-		return h, nil
-	}
-	watermark, floor, _ := strings.Cut(positions, " ")
-	var err error
-	if h.watermark, err = parsePosition(watermark); err != nil {
-		return head{}, err
-	}
-	if h.floor, err = parsePosition(floor); err != nil {
-		return head{}, err
-	}
-	return h, nil
-}
-
-// parsePosition does not repeat what it could not read.
-func parsePosition(text string) (int64, error) {
-	position, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || position < 0 {
-		return 0, errMalformed
-	}
-	return position, nil
 }

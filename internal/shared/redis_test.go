@@ -40,7 +40,7 @@ func TestT9_EveryKeyInRedisHasATimeToLive(t *testing.T) {
 	fill(t, r, [32]byte{1}, epoch, 2, 100*time.Hour, true)
 	check(t, r.Invalidate(t.Context(), "tnt_1", 3, [32]byte{2}))
 	check(t, r.InvalidateTenant(t.Context(), "tnt_2", 3))
-	_, err := r.Advance(t.Context(), epoch, 1, 3, shared.Change{Tenant: "tnt_3", Position: 3, Digests: [][32]byte{{1}}, WholeTenant: true})
+	_, err := r.Advance(t.Context(), epoch, 1, 3, "", shared.Change{Tenant: "tnt_3", Position: 3, Digests: [][32]byte{{1}}, WholeTenant: true})
 	check(t, err)
 	keys, err := raw.Keys(t.Context(), "*").Result()
 	check(t, err)
@@ -53,7 +53,7 @@ func TestT9_EveryKeyInRedisHasATimeToLive(t *testing.T) {
 		if ttl <= 0 {
 			t.Errorf("key %q has no time to live", key)
 		}
-		if strings.HasPrefix(key, "kw{") && ttl > shared.MaxTTL {
+		if strings.HasPrefix(key, "{") && ttl > shared.MaxTTL {
 			t.Errorf("key %q lives for %v", key, ttl)
 		}
 	}
@@ -67,7 +67,7 @@ func TestT1_TombstoneOutlivesAShortLivedEntryInRedis(t *testing.T) {
 	fill(t, r, [32]byte{1}, epoch, 5, time.Second, true)
 	fill(t, r, [32]byte{2}, epoch, 5, time.Second, true)
 	check(t, r.Invalidate(t.Context(), "tnt_1", 5, [32]byte{2}))
-	keys, err := raw.Keys(t.Context(), "kw{*").Result()
+	keys, err := raw.Keys(t.Context(), "{*").Result()
 	check(t, err)
 	if len(keys) != 2 {
 		t.Fatalf("found %d records, want 2", len(keys))
@@ -116,7 +116,7 @@ func TestRedisThatIsDownIsAnErrorEverywhereAndUsedAgainWhenUp(t *testing.T) {
 	_, fill := r.Fill(ctx, "tnt_1", [32]byte{}, "E", 1, nil, time.Minute)
 	_, _, epoch := r.Epoch(ctx)
 	_, begin := r.Begin(ctx, "E", 1)
-	_, advance := r.Advance(ctx, "E", 1, 1)
+	_, advance := r.Advance(ctx, "E", 1, 1, "")
 	for name, err := range map[string]error{
 		"lookup": lookup, "fill": fill, "epoch": epoch, "begin": begin, "advance": advance,
 		"invalidate": r.Invalidate(ctx, "tnt_1", 1, [32]byte{}), "tenant": r.InvalidateTenant(ctx, "tnt_1", 1),
@@ -175,7 +175,7 @@ func TestForeignValuesAreAnErrorAndNoAnswer(t *testing.T) {
 	r, raw := openRedis(t, target, unhurried), rawClient(t, target)
 	epoch := begin(t, r, 0)
 	fill(t, r, [32]byte{1}, epoch, 1, time.Minute, true)
-	for _, pattern := range []string{"kw{*", "kwh*"} {
+	for _, pattern := range []string{"{*", "kwh*"} {
 		keys, err := raw.Keys(t.Context(), pattern).Result()
 		check(t, err)
 		for _, key := range keys {

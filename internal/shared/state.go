@@ -11,6 +11,9 @@ import (
 // NoPosition stands where no position of the log is known.
 const NoPosition int64 = -1
 
+// NoEcho stands where none of this node's challenges has been answered.
+const NoEcho time.Duration = -1
+
 const (
 	// MaxTTL is the longest time an entry may live without being filled again.
 	MaxTTL = time.Hour
@@ -64,9 +67,19 @@ type State interface {
 	// lowered. Advance answers false, and the caller starts again at Epoch, when the epoch is another one or the
 	// watermark is below from: the state has lost something the caller believes projected.
 	//
+	// With the challenges it answers those, in the same step: the caller says that he has read them before he asked the
+	// database for its newest position, and that to is not below what he was told. Without any, earlier answers stay.
+	//
 	// Called without changes and with from equal to to, it keeps the state alive. A batch is one uninterrupted step of
 	// Redis: keep it to some thousand digests.
-	Advance(ctx context.Context, epoch Epoch, from, to int64, changes ...Change) (advanced bool, err error)
+	Advance(ctx context.Context, epoch Epoch, from, to int64, answered Challenges, changes ...Change) (advanced bool, err error)
+
+	// Challenge asks whoever projects to prove that he does. asked is the time, by a clock of the caller that only moves
+	// forward, at which he began to ask; it comes back in [Answer.Echo]. A later challenge replaces an earlier one.
+	Challenge(ctx context.Context, asked time.Duration) error
+
+	// Challenges reads those of all nodes that have asked within the last seconds; empty: nobody has.
+	Challenges(ctx context.Context) (Challenges, error)
 
 	// Announce tells all nodes the newest position of the log. It is a hint and may be lost.
 	Announce(ctx context.Context, position int64) error
@@ -88,6 +101,9 @@ type State interface {
 // memory of one part only: then State.Epoch names another life for the whole and Lookup names the life of the tenant's
 // part, so compare like with like. Either serves for Fill.
 type Epoch string
+
+// Challenges are what nodes want to have answered. Advance takes them as they were read; nobody else looks inside.
+type Challenges string
 
 // Kind says what Lookup found at a digest.
 type Kind uint8
@@ -116,6 +132,9 @@ type Answer struct {
 	Watermark int64
 	// Epoch to fill with; empty while nobody has named one.
 	Epoch Epoch
+	// Echo is the newest of this node's challenges that has been answered, or [NoEcho]: everything that had been
+	// committed when it was asked lies at or below Watermark.
+	Echo time.Duration
 }
 
 // Change is what one event of the log outdates.
@@ -133,6 +152,7 @@ type head struct {
 	epoch     Epoch
 	watermark int64
 	floor     int64
+	echo      time.Duration // of this node
 }
 
 // record is an entry or a tombstone.
@@ -144,7 +164,7 @@ type record struct {
 
 // answer judges a record by the marks read with it. found is false when there is no record.
 func answer(h head, tenantTombstone int64, r record, found bool) Answer {
-	a := Answer{Version: NoPosition, TenantTombstone: tenantTombstone, Watermark: h.watermark, Epoch: h.epoch}
+	a := Answer{Version: NoPosition, TenantTombstone: tenantTombstone, Watermark: h.watermark, Epoch: h.epoch, Echo: h.echo}
 	outdated := max(h.floor, tenantTombstone)
 	switch {
 	case !found:
@@ -198,6 +218,15 @@ func checkAdvance(from, to int64, changes []Change) error {
 		}
 	}
 	return nil
+}
+
+// checkChallenge gives the time as it is written: in microseconds, rounded towards the earlier.
+func checkChallenge(asked time.Duration) (int64, error) {
+	number := asked.Microseconds()
+	if asked < 0 || number > maxPosition {
+		return 0, fmt.Errorf("a challenge at %v is out of range", asked)
+	}
+	return number, nil
 }
 
 // checkFill returns the time to live in force.

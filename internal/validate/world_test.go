@@ -285,7 +285,7 @@ func (w *world) project(position int64, wholeTenant bool, digests ...[32]byte) {
 	ctx := context.Background()
 	epoch, _, err := w.state.Epoch(ctx)
 	w.must(err)
-	advanced, err := w.state.Advance(ctx, epoch, w.position, position,
+	advanced, err := w.state.Advance(ctx, epoch, w.position, position, "",
 		shared.Change{Tenant: string(tenantA), Position: position, Digests: digests, WholeTenant: wholeTenant})
 	w.must(err)
 	if !advanced {

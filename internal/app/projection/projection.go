@@ -30,12 +30,23 @@ func (p ForFollower) Begin(ctx context.Context, epoch string, position int64) (b
 }
 
 // Advance implements live.State.
-func (p ForFollower) Advance(ctx context.Context, epoch string, from, to int64, changes []live.Change) (bool, error) {
+func (p ForFollower) Advance(ctx context.Context, epoch string, from, to int64, challenges string, changes []live.Change) (bool, error) {
 	outdated := make([]shared.Change, len(changes))
 	for i, c := range changes {
 		outdated[i] = shared.Change{Tenant: string(c.TenantID), Position: c.Position, Digests: c.Digests, WholeTenant: c.WholeTenant}
 	}
-	return p.State.Advance(ctx, shared.Epoch(epoch), from, to, outdated...)
+	return p.State.Advance(ctx, shared.Epoch(epoch), from, to, shared.Challenges(challenges), outdated...)
+}
+
+// Challenge implements live.State.
+func (p ForFollower) Challenge(ctx context.Context, asked time.Duration) error {
+	return p.State.Challenge(ctx, asked)
+}
+
+// Challenges implements live.State.
+func (p ForFollower) Challenges(ctx context.Context) (string, error) {
+	challenges, err := p.State.Challenges(ctx)
+	return string(challenges), err
 }
 
 // Announce implements live.State.

@@ -382,7 +382,7 @@ func nonsense(t *testing.T, s subject) {
 		return err
 	}
 	advance := func(from, to int64, changes ...shared.Change) error {
-		_, err := s.Advance(t.Context(), epoch, from, to, changes...)
+		_, err := s.Advance(t.Context(), epoch, from, to, "", changes...)
 		return err
 	}
 	for name, err := range map[string]error{
