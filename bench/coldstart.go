@@ -16,12 +16,12 @@ const (
 // measureColdStart empties Redis, starts a node and at once asks it for any of 5,000 keys, as fast as it answers.
 func measureColdStart(b *bench) {
 	b.group(func(b *bench) {
-		s := b.site()
-		keys := s.issue(b, coldKeys)
-		bodies := make([][]byte, len(keys))
-		for i, k := range keys {
+		s := b.site(coldKeys)
+		bodies := make([][]byte, len(s.keys))
+		for i, k := range s.keys {
 			bodies[i] = s.presents(k.apiKey)
 		}
+		s.node.stop()
 		s.redis.FlushAll()
 		node := s.start(b)
 		var buckets []int

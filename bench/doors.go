@@ -13,7 +13,7 @@ func measureDoors(b *bench) {
 	b.group(func(b *bench) {
 		bare := b.start(b.itself(), partBare)
 		if b.wants("near") || b.wants("garbage") || b.wants("database") || b.wants("redis") || b.wants("unknown") {
-			s := b.site()
+			s := b.site(b.issued)
 			s.inMemory(b, bare)
 			s.beyondMemory(b, bare)
 		}
@@ -47,11 +47,10 @@ func (s *site) inMemory(b *bench, bare *process) {
 func (s *site) beyondMemory(b *bench, bare *process) {
 	baseline := b.bareSide(bare, s.presents(s.good))
 	if b.wants("database") || b.wants("redis") {
-		keys := s.issue(b, b.issued)
-		rest := s.once(b, "/v1/validate: from the database", s.node, keys, baseline, databaseReads, goal{})
-		rest.limit.Store(int64(len(keys)))
+		rest := s.once(b, "/v1/validate: from the database", s.node, baseline, databaseReads, goal{})
+		rest.limit.Store(int64(len(s.keys)))
 		b.askOver(b.connections, s.node, s.validates("VALID", rest.next))(b.bound) // now Redis has all of them
-		s.once(b, "/v1/validate: from Redis", s.start(b), keys, baseline, sharedAnswers, goalRedis)
+		s.once(b, "/v1/validate: from Redis", s.start(b), baseline, sharedAnswers, goalRedis)
 	}
 	if b.wants("unknown") {
 		b.compare("/v1/validate: unknown, another each time", baseline, b.askOver(b.connections, s.node, s.validates("NOT_FOUND", func(int, int) []byte {
@@ -62,8 +61,8 @@ func (s *site) beyondMemory(b *bench, bare *process) {
 
 // once compares validations of keys that the node has not seen before, and makes sure where the answers came from. It
 // returns the keys that are left.
-func (s *site) once(b *bench, name string, node *process, keys []issued, baseline side, source string, g goal) *supply {
-	p := &supply{site: s, keys: keys}
+func (s *site) once(b *bench, name string, node *process, baseline side, source string, g goal) *supply {
+	p := &supply{site: s, keys: s.keys}
 	rose := b.counted(node, source, func() {
 		b.compare(name, baseline, p.portions(b.rounds, b.askOver(b.connections, node, s.validates("VALID", p.next))), g)
 	})

@@ -25,7 +25,7 @@ type flood struct {
 // requests: what it costs is the price of the requests alone, on processors that the load shares with the server.
 func measureFloods(b *bench) {
 	b.group(func(b *bench) {
-		s := b.site()
+		s := b.site(0)
 		b.streamFor(b.phase/2, s.node, s.validates("VALID", same(string(s.presents(s.good)))), pace{connections: 4, perSecond: goodRate})
 		floods := []flood{
 			{name: "without a flood"},

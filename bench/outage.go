@@ -10,9 +10,9 @@ import (
 func measureOutage(b *bench) {
 	b.group(func(b *bench) {
 		const keys, rate, slowest = 500, 2_000, 10 * time.Millisecond
-		s := b.site()
+		s := b.site(keys)
 		var bodies [][]byte
-		for _, k := range s.issue(b, keys) {
+		for _, k := range s.keys {
 			bodies = append(bodies, s.presents(k.apiKey))
 		}
 		q := s.validates("VALID", func(int, int) []byte { return bodies[rand.IntN(len(bodies))] })

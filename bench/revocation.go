@@ -16,11 +16,10 @@ const (
 // measureRevocation revokes keys at one node while both nodes are asked about them all the time.
 func measureRevocation(b *bench) {
 	b.group(func(b *bench) {
-		s := b.site()
-		keys := s.issue(b, b.revoked)
+		s := b.site(b.revoked)
 		nodes := []*process{s.node, s.start(b)}
 		var own, other, sent []time.Duration
-		for _, k := range keys {
+		for _, k := range s.keys {
 			r := b.revoke(s, nodes, k)
 			own, other, sent = append(own, r.stale[0]), append(other, r.stale[1]), append(sent, r.fromSent)
 		}
@@ -29,7 +28,7 @@ func measureRevocation(b *bench) {
 			return fmt.Sprintf("p50 %s, p99 %s, most %s", short(quantileOf(d, .5)), short(quantileOf(d, .99)), short(quantileOf(d, 1)))
 		}
 		isMet := quantileOf(other, .5) <= 20*time.Millisecond && quantileOf(other, .99) <= 250*time.Millisecond && quantileOf(other, 1) <= time.Second
-		b.judged(section, fmt.Sprintf("the other node accepts after the mutation's answer, %d times", len(keys)), triple(other), "20ms, 250ms, 1s", verdict(isMet))
+		b.judged(section, fmt.Sprintf("the other node accepts after the mutation's answer, %d times", len(s.keys)), triple(other), "20ms, 250ms, 1s", verdict(isMet))
 		b.judged(section, "the same node accepts after its answer", triple(own), "never", verdict(quantileOf(own, 1) == 0))
 		b.figure(section, "from sending the mutation to the last acceptance of the other node", triple(sent))
 	})

@@ -31,19 +31,23 @@ type site struct {
 	slug         string
 	api          lifecycle.APIID
 	policy       lifecycle.PolicyID
-	good         string // an API key that is accepted
+	good         string   // an API key that is accepted
+	keys         []issued // more of them
 
 	keyring *secret.Keyring
 	store   *store.Store
 }
 
-// site makes an installation with one node.
-func (b *bench) site() *site {
+// site makes an installation with so many keys and one node.
+func (b *bench) site(keys int) *site {
 	s := &site{place: b.postgres(testenv.PostgresServer(b, true)), redis: testenv.RedisServer(b)}
 	s.flags = append(s.flags, "--redis", s.redis.URL())
-	s.node = s.start(b)
-	s.furnish(b, s.node.Client)
+	first := s.start(b)
+	s.furnish(b, first.Client)
+	first.stop() // it has not heard of what comes now
 	s.store, s.keyring = b.open(s.place, nil)
+	s.keys = s.issue(b, keys)
+	s.node = s.start(b)
 	return s
 }
 
@@ -69,7 +73,7 @@ type issued struct {
 	apiKey string
 }
 
-// issue makes keys, each of a key set and an application of its own that has subscribed to the API. Thousands of
+// issue makes keys while no node runs, each of a key set and an application of its own that has subscribed to the API. Thousands of
 // mutations would take minutes; the rows are the ones they would write, without milestones and events.
 func (s *site) issue(b *bench, n int) []issued {
 	var all []issued

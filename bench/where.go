@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// costs name what a stack of calls is about, by a part of the name of its innermost frame that says so. What allocates
-// or copies on the way belongs to the one who asked for it.
+// costs name what a stack of calls is about, by a part of the name of its innermost frame that says so; ^ stands for the
+// start of the name. What allocates or copies on the way belongs to the one who asked for it.
 var costs = []struct {
 	name  string
 	parts []string
 }{
 	{"system calls and polling", []string{"Syscall6", "syscall.Syscall", "runtime.netpoll", "runtime.futex", "runtime.usleep", "internal/poll."}},
 	{"collecting garbage", []string{"runtime.gcBgMarkWorker", "runtime.gcAssist", "runtime.bgsweep", "runtime.bgscavenge"}},
-	{"scheduler, timers", []string{"runtime.schedule", "runtime.findRunnable", "runtime.mcall", "runtime.park_m", "runtime.ready", "runtime.mstart", "time.", "runtime.goexit0"}},
+	{"scheduler, timers", []string{"runtime.schedule", "runtime.findRunnable", "runtime.mcall", "runtime.park_m", "runtime.ready", "runtime.mstart", "^time.", "runtime.goexit0"}},
 	{"keyed hash", []string{"crypto/", "internal/secret.(*mac)", "internal/secret.(*Keyring)"}},
 	{"form and checksum", []string{"internal/secret."}},
 	{"judging", []string{"lifecycle.Judge"}},
@@ -32,7 +32,7 @@ var costs = []struct {
 	{"log", []string{"log/slog"}},
 	{"routing", []string{"net/http.(*ServeMux)", "net/http.(*routing"}},
 	{"answer, own code of the door", []string{"internal/httpapi.", "internal/app."}},
-	{"net/http", []string{"net/http.", "net/textproto", "bufio.", "net.", "net/url", "context."}},
+	{"net/http", []string{"net/http.", "net/textproto", "^bufio.", "^net.", "net/url", "^context."}},
 }
 
 const elsewhere = "runtime, other"
@@ -40,7 +40,7 @@ const elsewhere = "runtime, other"
 // measureWhere profiles a server in this program while it answers near hits, and shares its processor time out.
 func measureWhere(b *bench) {
 	b.group(func(b *bench) {
-		s := b.site()
+		s := b.site(0)
 		s.node.stop()
 		path := filepath.Join(b.TempDir(), "cpu.pprof")
 		server := b.administered(b.itself(), s.data, append([]string{partProfiled, "--profile", path}, s.flags...))
@@ -105,7 +105,7 @@ func (b *bench) shares(path string) (shares map[string]time.Duration, total time
 func cost(frames []string) string {
 	for _, frame := range frames {
 		for _, c := range costs {
-			if slices.ContainsFunc(c.parts, func(part string) bool { return strings.Contains(frame, part) }) {
+			if slices.ContainsFunc(c.parts, func(part string) bool { return strings.Contains("^"+frame, part) }) {
 				return c.name
 			}
 		}
