@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -24,64 +25,78 @@ func measureColdStart(b *bench) {
 		s.node.stop()
 		s.redis.FlushAll()
 		node := s.start(b)
-		var buckets []int
-		var worst time.Duration
-		reads := b.counted(node, databaseReads, func() { buckets, worst = b.perBucket(node, s, bodies, 2*b.phase) })
-		full := median(floats(buckets[len(buckets)/2:]))
+		var seen coldSeen
+		reads := b.counted(node, databaseReads, func() { seen = b.perBucket(node, s, bodies, 2*b.phase) })
+		full := median(floats(seen.answers[len(seen.answers)/2:]))
 		const section = "cold start, 5,000 keys, Redis empty"
 		b.figure(section, "full rate", fmt.Sprintf("%.0f/s", full/coldBucket.Seconds()))
-		b.atMost(section, "until 90 % of the full rate, from the first request on", untilRate(buckets, .9*full), 5*time.Second)
+		b.atMost(section, "until 90 % of the full rate, from the first request on", untilRate(seen.answers, .9*full), 5*time.Second)
 		b.judged(section, "reads of the database", fmt.Sprintf("%.0f, %.3f for each key", reads, reads/coldKeys), "≤ 1 for each", verdict(reads <= coldKeys))
-		b.figure(section, "longest answer", short(worst))
+		b.figure(section, "undecided", fmt.Sprint(seen.undecided))
+		b.figure(section, "longest answer", short(seen.slowest))
 		if most, isShown := b.metrics(node)["validation_loads_most"]; isShown {
 			b.judged(section, "reads of the database at a time, at most", fmt.Sprintf("%.0f", most), "≤ 16", verdict(most <= 16))
 		}
 	})
 }
 
+// coldSeen is what one connection saw, or all of them.
+type coldSeen struct {
+	answers   []int // of each tenth of a second
+	undecided int
+	slowest   time.Duration
+	err       error
+}
+
 // perBucket counts the answers of each tenth of a second.
-func (b *bench) perBucket(node *process, s *site, bodies [][]byte, d time.Duration) (counts []int, worst time.Duration) {
+func (b *bench) perBucket(node *process, s *site, bodies [][]byte, d time.Duration) coldSeen {
 	q := s.validates("VALID", func(int, int) []byte { return bodies[rand.IntN(len(bodies))] })
-	counts = make([]int, d/coldBucket)
-	var mu sync.Mutex
+	each := make([]coldSeen, b.connections)
 	var wait sync.WaitGroup
-	errs := make([]error, b.connections)
 	began := time.Now()
-	for i := range b.connections {
+	for i := range each {
+		each[i].answers = make([]int, d/coldBucket)
 		c := b.connect(node, q)
-		wait.Go(func() {
-			own, slowest := make([]int, len(counts)), time.Duration(0)
-			for at := began; ; {
-				if errs[i] = c.expect(at); errs[i] != nil {
-					break
-				}
-				if errs[i] = c.roundTrip(q, q.body(i, c.sent)); errs[i] != nil {
-					break
-				}
-				now := time.Now()
-				bucket := int(now.Sub(began) / coldBucket)
-				if bucket >= len(own) {
-					break
-				}
-				own[bucket]++
-				slowest = max(slowest, now.Sub(at))
-				at = now
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			worst = max(worst, slowest)
-			for bucket, n := range own {
-				counts[bucket] += n
-			}
-		})
+		wait.Go(func() { each[i].watch(c, q, began) })
 	}
 	wait.Wait()
-	for _, err := range errs {
-		if err != nil {
-			b.Fatalf("%v\n%s", err, tail(node.logged()))
+	all := coldSeen{answers: make([]int, d/coldBucket)}
+	for _, seen := range each {
+		if seen.err != nil {
+			b.Fatalf("%v\n%s", seen.err, tail(node.logged()))
 		}
+		for i, n := range seen.answers {
+			all.answers[i] += n
+		}
+		all.undecided += seen.undecided
+		all.slowest = max(all.slowest, seen.slowest)
 	}
-	return counts, worst
+	return all
+}
+
+// watch asks until there are no more tenths of a second to count in.
+func (s *coldSeen) watch(c *connection, q question, began time.Time) {
+	for at := began; ; {
+		if s.err = c.expect(at); s.err == nil {
+			s.err = c.roundTrip(q, q.body(0, c.sent))
+		}
+		now := time.Now()
+		bucket := int(now.Sub(began) / coldBucket)
+		switch {
+		case errors.Is(s.err, errUndecided):
+			s.undecided++
+		case s.err != nil:
+			return
+		case bucket < len(s.answers):
+			s.answers[bucket]++
+			s.slowest = max(s.slowest, now.Sub(at))
+		}
+		if bucket >= len(s.answers) {
+			s.err = nil
+			return
+		}
+		at = now
+	}
 }
 
 func floats(counts []int) []float64 {

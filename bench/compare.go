@@ -9,6 +9,7 @@ import (
 // sample is what one side did in one round.
 type sample struct {
 	operations int
+	undecided  int // answers that it cannot be decided now; they are no operations
 	took       time.Duration
 	cpu        time.Duration   // of the process that served; 0: not known
 	latencies  []time.Duration // of each operation; none: they mean nothing here
@@ -38,6 +39,9 @@ func (b *bench) compare(name string, baseline, ours side, goals ...goal) {
 		b.must(b.ctx.Err())
 		if x.operations == 0 || y.operations == 0 {
 			b.Fatalf("%s: a round of %v is too short for one operation", name, b.round)
+		}
+		if y.undecided > y.operations/100 {
+			b.Fatalf("%s: %d of %d requests were not decided", name, y.undecided, y.undecided+y.operations)
 		}
 		base, own = append(base, x), append(own, y)
 		ratios = append(ratios, x.perOperation()/y.perOperation())

@@ -13,7 +13,11 @@ func measureDoors(b *bench) {
 	b.group(func(b *bench) {
 		bare := b.start(b.itself(), partBare)
 		if b.wants("near") || b.wants("garbage") || b.wants("database") || b.wants("redis") || b.wants("unknown") {
-			s := b.site(b.issued)
+			keys := 0
+			if b.wants("database") || b.wants("redis") {
+				keys = b.issued
+			}
+			s := b.site(keys)
 			s.inMemory(b, bare)
 			s.beyondMemory(b, bare)
 		}

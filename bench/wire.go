@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,9 @@ type connection struct {
 	until    time.Time // the deadline in force
 	sent     int
 }
+
+// errUndecided says that the server answered that it cannot decide now.
+var errUndecided = errors.New("undecided")
 
 // errCut says that the server closed a connection that it should have kept.
 var errCut = errors.New("the connection was closed")
@@ -95,6 +99,9 @@ func (c *connection) answered(q question) error {
 		return err
 	}
 	c.sent++
+	if status == http.StatusServiceUnavailable && bytes.Contains(body, []byte("UNDECIDED")) {
+		return errUndecided
+	}
 	if !q.isRight(status, body) {
 		return fmt.Errorf("%s answered with %d, without %q: %s", q.path, status, q.want, tail(string(body)))
 	}
