@@ -94,12 +94,12 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	elapsed := func() time.Duration { return machineTime().Sub(started) }
 	db, keyring := s.opened.store, s.opened.keyring
 	s.follower = live.NewFollower(live.Config{Log: db, State: projection.ForFollower{State: s.shared}, Now: now, Elapsed: elapsed, Logger: s.logger})
-	s.uses = validate.NewUses(func(ctx context.Context, uses []validate.Use) error {
-		all := make([]manage.Use, len(uses))
-		for i, u := range uses {
+	s.uses = validate.NewUses(rand.Text(), func(ctx context.Context, batch validate.UseBatch) error {
+		all := make([]manage.Use, len(batch.Uses))
+		for i, u := range batch.Uses {
 			all[i] = manage.Use(u)
 		}
-		return db.RecordUse(ctx, all)
+		return db.RecordUse(ctx, manage.UseBatch{Node: batch.Node, Number: batch.Number, Uses: all})
 	}, s.logger)
 	validation := validate.New(validate.Config{
 		Keyring: keyring, Store: db, NotFound: manage.ErrNotFound, Entries: projection.ForValidators{State: s.shared}, Log: s.follower,

@@ -58,7 +58,8 @@ type Key struct {
 	RetiresAt        *time.Time // end of the overlap of a RETIRING key
 	RevokedAt        *time.Time
 	RevocationReason *RevocationReason
-	LastUsedAt       *time.Time
+	LastUsedAt       *time.Time // of an accepted use, like the next (T7)
+	LastUsedFrom     *string    // IP address; null when it is not known
 	CreatedAt        time.Time
 }
 

@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/keywright/keywright/internal/lifecycle"
@@ -62,9 +63,11 @@ type Store interface {
 	// reactivated tenant that it is about. The log's reader outdates what is cached of them.
 	DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error)
 
-	// RecordUse raises last-used of keys and their key sets; it never lowers it, touches no
-	// version and writes no event (T6, T7).
-	RecordUse(ctx context.Context, uses []Use) error
+	// RecordUse adds a batch of uses to the counts of key sets, and raises last-used of keys and
+	// their key sets; it never lowers it, touches no version and writes no event (T6, T7). What is
+	// of keys that are gone is left out. A batch whose number is not higher than one that the node
+	// has written before changes nothing, so a batch may be written again after any error (T10).
+	RecordUse(ctx context.Context, batch UseBatch) error
 
 	// Log.
 	LogPosition(ctx context.Context) (int64, error)                                                          // position of the newest committed event
@@ -74,7 +77,7 @@ type Store interface {
 	VerifyLog(ctx context.Context, report func(tenant lifecycle.TenantID, events int64)) error               // nil when unaltered; a *LogTampered otherwise
 
 	// Clean removes results of idempotent mutations past their retention, and their secrets past
-	// theirs. It returns the number of rows removed or emptied.
+	// theirs, and counts of uses older than [lifecycle.UsageRetention]. It returns the number of rows removed or emptied.
 	Clean(ctx context.Context, now time.Time) (int, error)
 
 	// Ping reports whether the database answers.
@@ -113,7 +116,8 @@ type Reader interface {
 	// Relations of many objects at once, without pages.
 	LatestKeys(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID) (map[lifecycle.KeySetID]lifecycle.Key, error)
 	DefaultKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.ApplicationID) (map[lifecycle.ApplicationID]lifecycle.KeySet, error)
-	Milestones(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID) (map[lifecycle.KeySetID][]lifecycle.Milestone, error) // oldest first, by actual or else planned time
+	Milestones(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID) (map[lifecycle.KeySetID][]lifecycle.Milestone, error)                               // oldest first, by actual or else planned time
+	UsageOfKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID, span lifecycle.UsageSpan) (map[lifecycle.KeySetID]lifecycle.UsageSeries, error) // one for each, also for those never used
 	KeySetsOfSubscriptions(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.APISubscriptionID) (map[lifecycle.APISubscriptionID][]lifecycle.KeySet, error)
 	RequirementsOfAPIs(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.APIID) (map[lifecycle.APIID][]lifecycle.AuthenticationRequirement, error)
 	EnvironmentsOfAPIs(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.APIID) (map[lifecycle.APIID][]lifecycle.Environment, error)
@@ -218,12 +222,24 @@ type SignIn struct {
 	Permissions []lifecycle.Permission
 }
 
-// Use is an accepted use of a key.
+// Use sums up the uses of a key within one hour.
 type Use struct {
 	TenantID lifecycle.TenantID
 	KeySetID lifecycle.KeySetID
 	KeyID    lifecycle.KeyID
-	At       time.Time
+	Hour     time.Time // its beginning
+	Accepted int64
+	Rejected int64
+	LastAt   time.Time  // of an accepted use; zero: there was none
+	LastFrom netip.Addr // of the use at LastAt; zero: not known
+}
+
+// UseBatch is the uses that a node writes at once. A node is a process, by a name that no other ever had; it numbers
+// its batches from 1.
+type UseBatch struct {
+	Node   string
+	Number int64
+	Uses   []Use
 }
 
 // Sealed is a secret under envelope encryption.

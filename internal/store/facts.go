@@ -2,16 +2,11 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/uptrace/bun"
 
 	"github.com/keywright/keywright/internal/lifecycle"
-	"github.com/keywright/keywright/internal/manage"
 )
 
 // factsRow is what one row can say of a key; the columns carry the names of Facts' members.
@@ -140,50 +135,4 @@ func touched(q *bun.SelectQuery, events []lifecycle.Event) *bun.SelectQuery {
 			WhereOr(`key_set_id IN (SELECT l.key_set_id FROM api_subscription_key_sets l
 				JOIN api_subscriptions b ON b.id = l.subscription_id WHERE b.api_id IN (?))`, bun.List(apis))
 	})
-}
-
-// lastUse is the newest of some uses of a key or a key set.
-type lastUse struct {
-	ID       string
-	TenantID lifecycle.TenantID
-	At       time.Time
-}
-
-// RecordUse implements [manage.Store]. Key sets are locked before keys and both by id, like everywhere.
-func (s *Store) RecordUse(ctx context.Context, uses []manage.Use) error {
-	sets, keys := map[string]lastUse{}, map[string]lastUse{}
-	for _, use := range uses {
-		for id, last := range map[string]map[string]lastUse{string(use.KeySetID): sets, string(use.KeyID): keys} {
-			if last[id].At.Before(use.At) {
-				last[id] = lastUse{ID: id, TenantID: use.TenantID, At: use.At}
-			}
-		}
-	}
-	return errors.Join(s.raiseLastUsed(ctx, "key_sets", sets), s.raiseLastUsed(ctx, "keys", keys))
-}
-
-func (s *Store) raiseLastUsed(ctx context.Context, table string, last map[string]lastUse) error {
-	ids := slices.Sorted(maps.Keys(last))
-	for part := range slices.Chunk(ids, batch) {
-		uses := make([]lastUse, len(part))
-		for i, id := range part {
-			uses[i] = last[id]
-		}
-		_, err := s.retrying(ctx, func(ctx context.Context, t *tx) error {
-			var locked []string
-			err := t.locking(t.NewSelect().Table(table).Column("id").Where("id IN (?)", bun.List(part))).Scan(ctx, &locked)
-			if err != nil {
-				return err
-			}
-			_, err = t.NewUpdate().With("uses", t.NewValues(&uses)).Table(table).TableExpr("uses").
-				Set("last_used_at = uses.at").Where("?.id = uses.id", bun.Ident(table)).
-				Where("?.tenant_id = uses.tenant_id", bun.Ident(table)).
-				Where("(last_used_at IS NULL OR last_used_at < uses.at)").Exec(ctx)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("record the last use of %s: %w", table, s.explain(ctx, err))
-		}
-	}
-	return nil
 }

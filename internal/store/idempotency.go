@@ -86,7 +86,12 @@ func (s *Store) Clean(ctx context.Context, now time.Time) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("empty idempotent results: %w", s.explain(ctx, err))
 	}
-	return rowsAffected(removed, emptied)
+	usage, err := s.cleanUsage(ctx, now)
+	if err != nil {
+		return 0, err
+	}
+	n, err := rowsAffected(removed, emptied)
+	return n + usage, err
 }
 
 func rowsAffected(results ...sql.Result) (int, error) {

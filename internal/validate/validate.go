@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -125,18 +126,18 @@ func (s *Service) Validate(ctx context.Context, tenant lifecycle.TenantID, p Pre
 	return s.judge(key.facts, p), nil
 }
 
-// judge makes the verdict of this instant. Only an accepted use counts as one (T7).
+// judge makes the verdict of this instant.
 func (s *Service) judge(facts lifecycle.Facts, p Presentation) lifecycle.Verdict {
 	now := s.Now()
 	verdict := lifecycle.Judge(facts, lifecycle.Presented{
 		IsPair: p.PublicIdentifier != "", APIID: p.APIID, EnvironmentSlug: p.EnvironmentSlug,
 	}, now)
+	if s.Uses != nil && verdict.Facts != nil {
+		s.Uses.Note(verdict.Facts, verdict.IsValid(), now, netip.Addr{})
+	}
 	switch {
 	case verdict.IsValid():
 		s.counts.valid.Add(1)
-		if s.Uses != nil {
-			s.Uses.Note(facts, now)
-		}
 	case verdict.Facts == nil:
 		s.counts.unknown.Add(1)
 	default:

@@ -139,14 +139,20 @@ func TestT7_ARejectedUseNeverRefreshesLastUsed(t *testing.T) {
 		t.Fatal(verdict, err)
 	}
 	w.must(w.uses.Flush(t.Context()))
-	if len(w.recorded) != 0 {
+	for _, use := range w.recorded {
+		if use.Accepted != 0 || use.Rejected != 1 || !use.LastAt.IsZero() {
+			t.Fatalf("recorded %+v", use)
+		}
+	}
+	if len(w.recorded) != 4 {
 		t.Fatalf("recorded %v", w.recorded)
 	}
+	w.recorded = nil
 	w.expect(good, lifecycle.VerdictValid)
 	w.clock.advance(time.Millisecond)
 	w.expectShared(good, lifecycle.VerdictValid)
 	w.must(w.uses.Flush(t.Context()))
-	if len(w.recorded) != 1 || w.recorded[0].At != w.clock.Now() || w.recorded[0].TenantID != tenantA {
+	if len(w.recorded) != 1 || w.recorded[0].LastAt != w.clock.Now() || w.recorded[0].TenantID != tenantA || w.recorded[0].Accepted != 2 {
 		t.Fatalf("recorded %v", w.recorded)
 	}
 }

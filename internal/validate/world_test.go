@@ -197,8 +197,8 @@ func newWorld(t testing.TB, state shared.State, change func(*validate.Config)) *
 	w := &world{t: t, clock: &clock{}, proof: &proof{}, db: newDatabase(), state: state, keyring: newKeyring(t)}
 	w.clock.advance(time.Hour)
 	w.entries = &countingEntries{Entries: projection.ForValidators{State: state}}
-	w.uses = validate.NewUses(func(_ context.Context, uses []validate.Use) error {
-		w.recorded = append(w.recorded, uses...)
+	w.uses = validate.NewUses("node", func(_ context.Context, batch validate.UseBatch) error {
+		w.recorded = append(w.recorded, batch.Uses...)
 		return nil
 	}, nil)
 	config := validate.Config{

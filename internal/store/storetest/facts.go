@@ -146,45 +146,6 @@ func testDigestsBelow(t *testing.T, db Database) {
 	}
 }
 
-func testRecordUse(t *testing.T, db Database) {
-	w := newWorld().sparse()
-	insert(t, db, w.rows()...)
-	older := w.newKey(2)
-	older.IsLatest, older.LastUsedAt = false, nil
-	insert(t, db, &older)
-	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
-	use := func(key lifecycle.KeyID, seconds int) manage.Use {
-		return manage.Use{TenantID: w.tenant.ID, KeySetID: w.set.ID, KeyID: key, At: at(seconds)}
-	}
-	uses := []manage.Use{use(w.key.ID, 10), use(w.key.ID, 30), use(older.ID, 20), use("key_x", 1)}
-	for range 600 { // more than one statement
-		uses = append(uses, manage.Use{TenantID: w.tenant.ID, KeySetID: id[lifecycle.KeySetID](lifecycle.KindKeySet), KeyID: id[lifecycle.KeyID](lifecycle.KindKey), At: start})
-	}
-	var wg sync.WaitGroup
-	errs := make([]error, 8)
-	for i := range errs {
-		wg.Go(func() { errs[i] = db.RecordUse(t.Context(), uses) })
-	}
-	wg.Wait()
-	no(t, errors.Join(errs...))
-	stolen := use(w.key.ID, 99)
-	stolen.TenantID = "ten_x"
-	for _, uses := range [][]manage.Use{{use(w.key.ID, 5)}, {stolen}, nil} {
-		no(t, db.RecordUse(t.Context(), uses))
-	}
-	w.set.LastUsedAt, w.key.LastUsedAt, older.LastUsedAt = ptr(at(30)), ptr(at(30)), ptr(at(20))
-	var sets []lifecycle.KeySet
-	no(t, db.Get(t.Context(), w.tenant.ID, &sets, []string{string(w.set.ID)}))
-	same(t, "the key set", []lifecycle.KeySet{w.set})(sets, nil)
-	var keys []lifecycle.Key
-	no(t, db.Get(t.Context(), w.tenant.ID, &keys, []string{string(w.key.ID), string(older.ID)}))
-	slices.SortFunc(keys, func(a, b lifecycle.Key) int { return a.SequenceNumber - b.SequenceNumber })
-	same(t, "the keys", []lifecycle.Key{w.key, older})(keys, nil)
-	if n := db.count(t, "events"); n != 0 {
-		t.Errorf("%d events were written", n)
-	}
-}
-
 func testSealed(t *testing.T, db Database) {
 	w := settle(t, db)
 	first := manage.Sealed{SecretVersion: 1, WrappedDataKey: []byte{0, 1, 2}, Ciphertext: []byte("'\\x00\x00")}
