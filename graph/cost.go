@@ -3,9 +3,12 @@ package graph
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"github.com/keywright/keywright/graph/scalar"
+	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/query"
 )
 
@@ -30,6 +33,8 @@ func (c costed) Complexity(_ context.Context, typeName, field string, childCompl
 		return 0, false
 	}
 	switch {
+	case typeName == "KeySet" && field == "usage":
+		return bounded(1 + bounded(max(1, usageBuckets(rawArgs)/listCost)*childComplexity)), true
 	case strings.HasSuffix(definition.Type.Name(), "Connection"):
 		return bounded(pageCost + bounded(pageSize(rawArgs)*childComplexity)), true
 	case rawArgs["ids"] != nil:
@@ -55,6 +60,18 @@ func pageSize(arguments map[string]any) int {
 		}
 	}
 	return query.DefaultPageSize
+}
+
+// usageBuckets is how many buckets a series has; its list costs as much as a short one already. What is refused later is
+// counted as the longest.
+func usageBuckets(arguments map[string]any) int {
+	bucket, err := scalar.UnmarshalDuration(arguments["bucket"])
+	period, periodErr := scalar.UnmarshalDuration(arguments["period"])
+	span, spanErr := lifecycle.NewUsageSpan(bucket, period, time.Time{})
+	if err != nil || periodErr != nil || spanErr != nil {
+		return int(lifecycle.UsageRetention / time.Hour)
+	}
+	return span.Count
 }
 
 func listLength(value any) int {

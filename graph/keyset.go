@@ -60,6 +60,16 @@ func (keySetResolver) Milestones(ctx context.Context, of *lifecycle.KeySet) ([]l
 	return all(ctx, scopeFrom(ctx).milestonesOf, of.ID)
 }
 
+// Usage reads the same span for all key sets of a response at once.
+func (r keySetResolver) Usage(ctx context.Context, of *lifecycle.KeySet, bucket, period lifecycle.Duration) (*lifecycle.UsageSeries, error) {
+	s := scopeFrom(ctx)
+	span, err := lifecycle.NewUsageSpan(bucket, period, s.now)
+	if err != nil {
+		return nil, err
+	}
+	return need(ctx, s.usage.of(span), of.ID, "key set")
+}
+
 func (r keySetResolver) Keys(ctx context.Context, of *lifecycle.KeySet, after, before *string, filter *query.KeyFilter, first, last *int, orderBy []query.KeyOrder) (*query.KeyConnection, error) {
 	q := ask(ctx, after, before, filter, first, last, orderBy, nil)
 	return pageBelow(ctx, scopeFrom(ctx).keyPages, of.ID, q, r.Store.KeysOfKeySets)

@@ -37,6 +37,11 @@ func (c counted) Milestones(ctx context.Context, tenant lifecycle.TenantID, of [
 	return c.real.Milestones(ctx, tenant, of)
 }
 
+func (c counted) UsageOfKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID, span lifecycle.UsageSpan) (map[lifecycle.KeySetID]lifecycle.UsageSeries, error) {
+	c.calls <- "UsageOfKeySets"
+	return c.real.UsageOfKeySets(ctx, tenant, of, span)
+}
+
 func (c counted) AuthorizedAPIs(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID, q query.APIQuery, now manage.Moment) (map[lifecycle.KeySetID]*query.APIConnection, error) {
 	c.calls <- "AuthorizedAPIs"
 	return c.real.AuthorizedAPIs(ctx, tenant, of, q, now)
@@ -69,6 +74,8 @@ const table = `query($first: Int) { keySets(first: $first) { totalCount pageInfo
 	keys(first: 10) { nodes { id status } }
 	apiSubscriptions(first: 10) { nodes { id status api { id name } application { name } } }
 	milestones { kind status delay key { id } event { type } }
+	usage { successCount buckets { startsAt successCount } }
+	week: usage(bucket: "P1D", period: "P7D") { rejectedCount }
 	events(first: 5) { nodes { type actor { displayName } subject { __typename ... on KeySet { name } } } }
 	viewerActions { action isAvailable unavailableReason isApprovalRequired }
 } } }`
@@ -94,7 +101,7 @@ func TestS0_3_AListTakesAConstantNumberOfLoads(t *testing.T) {
 	}
 	// As often as the query has places that ask, however many objects stand there.
 	places := map[string]int{
-		"AuthorizedAPIs": 3, "*[]lifecycle.Organization": 2, "*[]lifecycle.Application": 2, "*[]lifecycle.User": 2, "*[]lifecycle.KeySet": 2,
+		"AuthorizedAPIs": 3, "UsageOfKeySets": 2, "*[]lifecycle.Organization": 2, "*[]lifecycle.Application": 2, "*[]lifecycle.User": 2, "*[]lifecycle.KeySet": 2,
 	}
 	for name, n := range asked {
 		if n > max(places[name], 1) {

@@ -56,6 +56,7 @@ type scope struct {
 	apiSubscriptionPages   *pages[lifecycle.APISubscription]
 	authorizedAPIPages     *pages[lifecycle.API]
 	eventPages             *pages[lifecycle.Event]
+	usage                  *usages
 }
 
 type scopeKey struct{}
@@ -123,6 +124,7 @@ func (s *scope) loadBelongings() {
 	s.apiSubscriptionPages = newPages(s.keySets.cohort, s.noteAPISubscription)
 	s.authorizedAPIPages = newPages(s.keySets.cohort, s.noteAPI)
 	s.eventPages = newPages(s.keySets.cohort, s.noteEvent)
+	s.usage = &usages{scope: s, bySpan: map[lifecycle.UsageSpan]*loader[lifecycle.KeySetID, *lifecycle.UsageSeries]{}}
 }
 
 // byID makes the loader of one kind of object. note tells an object's id, after it announced what the object refers to.

@@ -46,6 +46,26 @@ func UnmarshalDuration(v any) (lifecycle.Duration, error) {
 	return lifecycle.ParseDuration(text)
 }
 
+// maxExact is the largest integer that every reader of JSON takes as it is.
+const maxExact = 1<<53 - 1
+
+// MarshalBigInt writes an integer: a number where every client can read it, else a text.
+func MarshalBigInt(n int64) graphql.Marshaler {
+	if n > maxExact || n < -maxExact {
+		return graphql.MarshalString(strconv.FormatInt(n, 10))
+	}
+	return graphql.MarshalInt64(n)
+}
+
+// UnmarshalBigInt reads an integer, written as a number or as a text.
+func UnmarshalBigInt(v any) (int64, error) {
+	n, err := graphql.UnmarshalInt64(v)
+	if err != nil {
+		return 0, fmt.Errorf("not an integer of 64 bits")
+	}
+	return n, nil
+}
+
 // MarshalCIDR writes a network.
 func MarshalCIDR(n netip.Prefix) graphql.Marshaler { return graphql.MarshalString(n.String()) }
 

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -58,8 +59,8 @@ type Key struct {
 	RetiresAt        *time.Time // end of the overlap of a RETIRING key
 	RevokedAt        *time.Time
 	RevocationReason *RevocationReason
-	LastUsedAt       *time.Time // of an accepted use, like the next (T7)
-	LastUsedFrom     *string    // IP address; null when it is not known
+	LastUsedAt       *time.Time  // of an accepted use, like the next (T7)
+	LastUsedFrom     *netip.Addr // null when it is not known
 	CreatedAt        time.Time
 }
 

@@ -488,6 +488,7 @@ type ComplexityRoot struct {
 		IsRecoverable    func(childComplexity int) int
 		KeySet           func(childComplexity int) int
 		LastUsedAt       func(childComplexity int) int
+		LastUsedFrom     func(childComplexity int) int
 		PublicIdentifier func(childComplexity int) int
 		RetiresAt        func(childComplexity int) int
 		RevocationReason func(childComplexity int) int
@@ -534,6 +535,7 @@ type ComplexityRoot struct {
 		SuspendedAt        func(childComplexity int) int
 		SuspensionCause    func(childComplexity int) int
 		UpdatedAt          func(childComplexity int) int
+		Usage              func(childComplexity int, bucket lifecycle.Duration, period lifecycle.Duration) int
 		Version            func(childComplexity int) int
 		ViewerActions      func(childComplexity int) int
 	}
@@ -1092,6 +1094,18 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	UsageBucket struct {
+		RejectedCount func(childComplexity int) int
+		StartsAt      func(childComplexity int) int
+		SuccessCount  func(childComplexity int) int
+	}
+
+	UsageSeries struct {
+		Buckets       func(childComplexity int) int
+		RejectedCount func(childComplexity int) int
+		SuccessCount  func(childComplexity int) int
+	}
+
 	User struct {
 		CreatedAt        func(childComplexity int) int
 		DisplayName      func(childComplexity int) int
@@ -1225,6 +1239,8 @@ type KeySetResolver interface {
 	Policy(ctx context.Context, obj *lifecycle.KeySet) (*lifecycle.Policy, error)
 
 	Status(ctx context.Context, obj *lifecycle.KeySet) (lifecycle.KeySetStatus, error)
+
+	Usage(ctx context.Context, obj *lifecycle.KeySet, bucket lifecycle.Duration, period lifecycle.Duration) (*lifecycle.UsageSeries, error)
 
 	ViewerActions(ctx context.Context, obj *lifecycle.KeySet) ([]lifecycle.ActionState, error)
 }
@@ -2893,6 +2909,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Key.LastUsedAt(childComplexity), true
+	case "Key.lastUsedFrom":
+		if e.ComplexityRoot.Key.LastUsedFrom == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Key.LastUsedFrom(childComplexity), true
 	case "Key.publicIdentifier":
 		if e.ComplexityRoot.Key.PublicIdentifier == nil {
 			break
@@ -3138,6 +3160,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.KeySet.UpdatedAt(childComplexity), true
+	case "KeySet.usage":
+		if e.ComplexityRoot.KeySet.Usage == nil {
+			break
+		}
+
+		args, err := ec.field_KeySet_usage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.KeySet.Usage(childComplexity, args["bucket"].(lifecycle.Duration), args["period"].(lifecycle.Duration)), true
 	case "KeySet.version":
 		if e.ComplexityRoot.KeySet.Version == nil {
 			break
@@ -5604,6 +5637,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UpdateUserPayload.UserErrors(childComplexity), true
 
+	case "UsageBucket.rejectedCount":
+		if e.ComplexityRoot.UsageBucket.RejectedCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageBucket.RejectedCount(childComplexity), true
+	case "UsageBucket.startsAt":
+		if e.ComplexityRoot.UsageBucket.StartsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageBucket.StartsAt(childComplexity), true
+	case "UsageBucket.successCount":
+		if e.ComplexityRoot.UsageBucket.SuccessCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageBucket.SuccessCount(childComplexity), true
+
+	case "UsageSeries.buckets":
+		if e.ComplexityRoot.UsageSeries.Buckets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageSeries.Buckets(childComplexity), true
+	case "UsageSeries.rejectedCount":
+		if e.ComplexityRoot.UsageSeries.RejectedCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageSeries.RejectedCount(childComplexity), true
+	case "UsageSeries.successCount":
+		if e.ComplexityRoot.UsageSeries.SuccessCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageSeries.SuccessCount(childComplexity), true
+
 	case "User.createdAt":
 		if e.ComplexityRoot.User.CreatedAt == nil {
 			break
@@ -6714,6 +6785,12 @@ directive @authorize(
 # -----------------------------------------------------------------------------------------------
 
 """
+An integer that may exceed 32 bits. Serialized as a JSON number up to 2^53 - 1 and as a
+string beyond.
+"""
+scalar BigInt
+
+"""
 A network of IPv4 or IPv6 in CIDR notation, for example ` + "`" + `192.0.2.0/24` + "`" + ` or ` + "`" + `2001:db8::/32` + "`" + `. A single
 address is the network of it alone. IPv4 in the form of IPv6 is IPv4.
 """
@@ -7757,6 +7834,19 @@ type KeySet implements Node {
   """Why the key set is suspended. Null unless the status is ` + "`" + `SUSPENDED` + "`" + `."""
   suspensionCause: SuspensionCause
   """
+  Use of the key set over time, for sparklines. Counted by every node in memory and written
+  every few seconds; kept for ninety days.
+  """
+  usage(
+    """Width of a bucket: a whole number of hours that divides a day. Buckets are aligned to days in UTC."""
+    bucket: Duration! = "PT1H"
+    """
+    Length of the period that ends now, at most ninety days. There are as many buckets as it fills,
+    the present one included.
+    """
+    period: Duration! = "P1D"
+  ): UsageSeries
+  """
   Number that grows with every change. Pass it as ` + "`" + `expectedVersion` + "`" + ` to detect concurrent
   edits.
   """
@@ -8016,9 +8106,12 @@ type Key implements Node {
   """Key set of the key."""
   keySet: KeySet!
   """
-  When the key was last used. Accurate to about a minute; null when it never was.
+  When the key was last used. Accurate to about a minute; null when it never was. A rejected use
+  is none.
   """
   lastUsedAt: DateTime
+  """Network address of the last use. Null when it is not known."""
+  lastUsedFrom: IPAddress
   """
   Public part of the credential: the prefix of an API key, the user name, the key ID or the
   client ID.
@@ -8064,6 +8157,26 @@ input KeyStatusComparator {
   neq: KeyStatus
   """Is none of the values."""
   nin: [KeyStatus!]
+}
+
+"""Use over time."""
+type UsageSeries {
+  """Buckets in chronological order, without gaps."""
+  buckets: [UsageBucket!]!
+  """Rejected requests in all buckets."""
+  rejectedCount: BigInt!
+  """Accepted requests in all buckets."""
+  successCount: BigInt!
+}
+
+"""Use in one bucket of time."""
+type UsageBucket {
+  """Rejected requests: the key was known and might not pass."""
+  rejectedCount: BigInt!
+  """Start of the bucket."""
+  startsAt: DateTime!
+  """Accepted requests."""
+  successCount: BigInt!
 }
 
 """Why a key was revoked."""
@@ -11917,6 +12030,8 @@ func (ec *executionContext) childFields_Key(ctx context.Context, field graphql.C
 		return ec.fieldContext_Key_keySet(ctx, field)
 	case "lastUsedAt":
 		return ec.fieldContext_Key_lastUsedAt(ctx, field)
+	case "lastUsedFrom":
+		return ec.fieldContext_Key_lastUsedFrom(ctx, field)
 	case "publicIdentifier":
 		return ec.fieldContext_Key_publicIdentifier(ctx, field)
 	case "retiresAt":
@@ -12001,6 +12116,8 @@ func (ec *executionContext) childFields_KeySet(ctx context.Context, field graphq
 		return ec.fieldContext_KeySet_status(ctx, field)
 	case "suspensionCause":
 		return ec.fieldContext_KeySet_suspensionCause(ctx, field)
+	case "usage":
+		return ec.fieldContext_KeySet_usage(ctx, field)
 	case "version":
 		return ec.fieldContext_KeySet_version(ctx, field)
 	case "viewerActions":
@@ -12843,6 +12960,30 @@ func (ec *executionContext) childFields_UpdateUserPayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type UpdateUserPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_UsageBucket(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rejectedCount":
+		return ec.fieldContext_UsageBucket_rejectedCount(ctx, field)
+	case "startsAt":
+		return ec.fieldContext_UsageBucket_startsAt(ctx, field)
+	case "successCount":
+		return ec.fieldContext_UsageBucket_successCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UsageBucket", field.Name)
+}
+
+func (ec *executionContext) childFields_UsageSeries(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "buckets":
+		return ec.fieldContext_UsageSeries_buckets(ctx, field)
+	case "rejectedCount":
+		return ec.fieldContext_UsageSeries_rejectedCount(ctx, field)
+	case "successCount":
+		return ec.fieldContext_UsageSeries_successCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UsageSeries", field.Name)
+}
+
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -13586,6 +13727,28 @@ func (ec *executionContext) field_KeySet_keys_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["orderBy"] = arg5
+	return args, nil
+}
+
+func (ec *executionContext) field_KeySet_usage_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "bucket",
+		func(ctx context.Context, v any) (lifecycle.Duration, error) {
+			return ec.unmarshalNDuration2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["bucket"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "period",
+		func(ctx context.Context, v any) (lifecycle.Duration, error) {
+			return ec.unmarshalNDuration2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["period"] = arg1
 	return args, nil
 }
 
@@ -22102,6 +22265,29 @@ func (ec *executionContext) fieldContext_Key_lastUsedAt(_ context.Context, field
 	return graphql.NewScalarFieldContext("Key", field, false, false, errors.New("field of type DateTime does not have child fields"))
 }
 
+func (ec *executionContext) _Key_lastUsedFrom(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Key) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Key_lastUsedFrom(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastUsedFrom, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *netip.Addr) graphql.Marshaler {
+			return ec.marshalOIPAddress2ᚖnetᚋnetipᚐAddr(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Key_lastUsedFrom(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Key", field, false, false, errors.New("field of type IPAddress does not have child fields"))
+}
+
 func (ec *executionContext) _Key_publicIdentifier(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Key) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -23096,6 +23282,50 @@ func (ec *executionContext) _KeySet_suspensionCause(ctx context.Context, field g
 }
 func (ec *executionContext) fieldContext_KeySet_suspensionCause(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("KeySet", field, false, false, errors.New("field of type SuspensionCause does not have child fields"))
+}
+
+func (ec *executionContext) _KeySet_usage(ctx context.Context, field graphql.CollectedField, obj *lifecycle.KeySet) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySet_usage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.KeySet().Usage(ctx, obj, fc.Args["bucket"].(lifecycle.Duration), fc.Args["period"].(lifecycle.Duration))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.UsageSeries) graphql.Marshaler {
+			return ec.marshalOUsageSeries2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐUsageSeries(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_KeySet_usage(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KeySet",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UsageSeries(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_KeySet_usage_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _KeySet_version(ctx context.Context, field graphql.CollectedField, obj *lifecycle.KeySet) (ret graphql.Marshaler) {
@@ -35271,6 +35501,153 @@ func (ec *executionContext) fieldContext_UpdateUserPayload_userErrors(_ context.
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _UsageBucket_rejectedCount(ctx context.Context, field graphql.CollectedField, obj *lifecycle.UsageBucket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UsageBucket_rejectedCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RejectedCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNBigInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UsageBucket_rejectedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UsageBucket", field, false, false, errors.New("field of type BigInt does not have child fields"))
+}
+
+func (ec *executionContext) _UsageBucket_startsAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.UsageBucket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UsageBucket_startsAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StartsAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UsageBucket_startsAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UsageBucket", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _UsageBucket_successCount(ctx context.Context, field graphql.CollectedField, obj *lifecycle.UsageBucket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UsageBucket_successCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SuccessCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNBigInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UsageBucket_successCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UsageBucket", field, false, false, errors.New("field of type BigInt does not have child fields"))
+}
+
+func (ec *executionContext) _UsageSeries_buckets(ctx context.Context, field graphql.CollectedField, obj *lifecycle.UsageSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UsageSeries_buckets(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Buckets, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.UsageBucket) graphql.Marshaler {
+			return ec.marshalNUsageBucket2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐUsageBucketᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UsageSeries_buckets(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UsageSeries",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UsageBucket(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UsageSeries_rejectedCount(ctx context.Context, field graphql.CollectedField, obj *lifecycle.UsageSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UsageSeries_rejectedCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RejectedCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNBigInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UsageSeries_rejectedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UsageSeries", field, false, false, errors.New("field of type BigInt does not have child fields"))
+}
+
+func (ec *executionContext) _UsageSeries_successCount(ctx context.Context, field graphql.CollectedField, obj *lifecycle.UsageSeries) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UsageSeries_successCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SuccessCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNBigInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UsageSeries_successCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UsageSeries", field, false, false, errors.New("field of type BigInt does not have child fields"))
 }
 
 func (ec *executionContext) _User_id(ctx context.Context, field graphql.CollectedField, obj *lifecycle.User) (ret graphql.Marshaler) {
@@ -47966,6 +48343,11 @@ func (ec *executionContext) _Key(ctx context.Context, sel ast.SelectionSet, obj 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "lastUsedFrom":
+			out.Values[i] = ec._Key_lastUsedFrom(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "publicIdentifier":
 			out.Values[i] = ec._Key_publicIdentifier(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -48593,6 +48975,44 @@ func (ec *executionContext) _KeySet(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "usage":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._KeySet_usage(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "version":
 			out.Values[i] = ec._KeySet_version(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -53690,6 +54110,102 @@ func (ec *executionContext) _UpdateUserPayload(ctx context.Context, sel ast.Sele
 	return out
 }
 
+var usageBucketImplementors = []string{"UsageBucket"}
+
+func (ec *executionContext) _UsageBucket(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.UsageBucket) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, usageBucketImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UsageBucket")
+		case "rejectedCount":
+			out.Values[i] = ec._UsageBucket_rejectedCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "startsAt":
+			out.Values[i] = ec._UsageBucket_startsAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "successCount":
+			out.Values[i] = ec._UsageBucket_successCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var usageSeriesImplementors = []string{"UsageSeries"}
+
+func (ec *executionContext) _UsageSeries(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.UsageSeries) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, usageSeriesImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UsageSeries")
+		case "buckets":
+			out.Values[i] = ec._UsageSeries_buckets(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rejectedCount":
+			out.Values[i] = ec._UsageSeries_rejectedCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "successCount":
+			out.Values[i] = ec._UsageSeries_successCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var userImplementors = []string{"User", "EventSubject", "Actor", "Node"}
 
 func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.User) graphql.Marshaler {
@@ -55041,6 +55557,22 @@ func (ec *executionContext) unmarshalNAuthenticationType2githubᚗcomᚋkeywrigh
 func (ec *executionContext) marshalNAuthenticationType2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐAuthenticationType(ctx context.Context, sel ast.SelectionSet, v lifecycle.AuthenticationType) graphql.Marshaler {
 	_ = sel
 	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNBigInt2int64(ctx context.Context, v any) (int64, error) {
+	res, err := scalar.UnmarshalBigInt(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNBigInt2int64(ctx context.Context, sel ast.SelectionSet, v int64) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalBigInt(v)
 	if res == graphql.Null {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -57420,6 +57952,26 @@ func (ec *executionContext) unmarshalNUpdateUserInput2githubᚗcomᚋkeywright�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalNUsageBucket2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐUsageBucket(ctx context.Context, sel ast.SelectionSet, v lifecycle.UsageBucket) graphql.Marshaler {
+	return ec._UsageBucket(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNUsageBucket2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐUsageBucketᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.UsageBucket) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNUsageBucket2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐUsageBucket(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNUser2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐUserᚄ(ctx context.Context, sel ast.SelectionSet, v []*lifecycle.User) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -59027,6 +59579,24 @@ func (ec *executionContext) unmarshalOIDComparator2ᚖgithubᚗcomᚋkeywright�
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalOIPAddress2ᚖnetᚋnetipᚐAddr(ctx context.Context, v any) (*netip.Addr, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalIPAddress(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOIPAddress2ᚖnetᚋnetipᚐAddr(ctx context.Context, sel ast.SelectionSet, v *netip.Addr) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalIPAddress(*v)
+	return res
+}
+
 func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {
 	if v == nil {
 		return nil, nil
@@ -60256,6 +60826,13 @@ func (ec *executionContext) marshalOUpdateUserPayload2ᚖgithubᚗcomᚋkeywrigh
 		return graphql.Null
 	}
 	return ec._UpdateUserPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOUsageSeries2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐUsageSeries(ctx context.Context, sel ast.SelectionSet, v *lifecycle.UsageSeries) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._UsageSeries(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOUser2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐUser(ctx context.Context, sel ast.SelectionSet, v *lifecycle.User) graphql.Marshaler {

@@ -60,7 +60,7 @@ func testRecordUse(t *testing.T, db Database) {
 		recordUse(t, db, uses...)
 	}
 	w.set.LastUsedAt, w.key.LastUsedAt, older.LastUsedAt = ptr(at(30)), ptr(at(30)), ptr(at(20))
-	w.key.LastUsedFrom = ptr("192.0.2.7")
+	w.key.LastUsedFrom = ptr(netip.MustParseAddr("192.0.2.7"))
 	var sets []lifecycle.KeySet
 	no(t, db.Get(t.Context(), w.tenant.ID, &sets, []string{string(w.set.ID)}))
 	same(t, "the key set", []lifecycle.KeySet{w.set})(sets, nil)

@@ -131,7 +131,7 @@ func (w *world) newKey(sequence int) lifecycle.Key {
 		ID: id[lifecycle.KeyID](lifecycle.KindKey), TenantID: w.tenant.ID, KeySetID: w.set.ID, SequenceNumber: sequence,
 		Status: lifecycle.KeyActive, IsLatest: true, PublicIdentifier: "kw_b", Hint: "x9z", Digest: digest(), DigestVersion: 2, IsRecoverable: true,
 		ActivatedAt: at(1), ExpiresAt: at(90), RetiresAt: at(3), RevokedAt: at(4), RevocationReason: ptr(lifecycle.ReasonSuperseded),
-		LastUsedAt: at(5), LastUsedFrom: ptr("2001:db8::1"), CreatedAt: start,
+		LastUsedAt: at(5), LastUsedFrom: ptr(netip.MustParseAddr("2001:db8::1")), CreatedAt: start,
 	}
 }
 
