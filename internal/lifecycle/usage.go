@@ -32,6 +32,7 @@ type UsageSeries struct {
 // begun ones included. Buckets are aligned to days in UTC: an hour is the smallest stretch that is counted. It refuses
 // with the path of an argument.
 func NewUsageSpan(bucket, period Duration, now time.Time) (UsageSpan, error) {
+	now = Instant(now)
 	width := bucket.AddTo(now, time.UTC).Sub(now)
 	if width < time.Hour || width%time.Hour != 0 || 24*time.Hour%width != 0 {
 		return UsageSpan{}, Invalid("must be a whole number of hours that divides a day, such as PT1H, PT6H or P1D", "bucket")
@@ -41,7 +42,7 @@ func NewUsageSpan(bucket, period Duration, now time.Time) (UsageSpan, error) {
 		return UsageSpan{}, Invalid(fmt.Sprintf("must be longer than nothing and at most %s", Days(int(UsageRetention/(24*time.Hour)))), "period")
 	}
 	count := int((length + width - 1) / width)
-	return UsageSpan{First: now.UTC().Truncate(width).Add(-time.Duration(count-1) * width), Width: width, Count: count}, nil
+	return UsageSpan{First: now.Truncate(width).Add(-time.Duration(count-1) * width), Width: width, Count: count}, nil
 }
 
 // End is the end of the last bucket.

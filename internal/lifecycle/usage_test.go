@@ -19,7 +19,7 @@ func TestUsageSpan_EndsWithThePresentAndHasNoGaps(t *testing.T) {
 		{"PT1H", "P1D", day.Add(-5 * time.Hour), 24},
 		{"PT1H", "PT1S", day.Add(18 * time.Hour), 1},
 		{"PT1H", "PT90M", day.Add(17 * time.Hour), 2},
-		{"PT6H", "P1D", day.Add(-6 * time.Hour), 4},
+		{"PT6H", "P1D", day, 4},
 		{"P1D", "P7D", day.AddDate(0, 0, -6), 7},
 		{"PT24H", "P90D", day.AddDate(0, 0, -89), 90},
 		{"P1D", "P1D", day, 1},
