@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"internal/access":    {"internal/lifecycle"},
 	"internal/manage":    {"internal/access", "internal/lifecycle", "internal/query", "internal/secret"},
 	"internal/validate":  {"internal/lifecycle", "internal/query", "internal/secret"},
+	"internal/limit":     {"internal/lifecycle"},
 	"internal/signing":   {"internal/lifecycle", "internal/secret"},
 	"internal/oauth":     {"internal/lifecycle", "internal/secret", "internal/signing", "internal/validate"},
 

@@ -49,6 +49,13 @@ type Verdict struct {
 	Quota *QuotaState
 }
 
+// Allowance says whether a call is within the limits that are counted: its code is VALID, RATE_LIMITED or QUOTA_EXCEEDED.
+type Allowance struct {
+	Code       VerdictCode
+	RetryAfter time.Duration // more than zero unless the code is VALID
+	Quota      *QuotaState   // null where no quota was counted
+}
+
 // QuotaState is what is left of a quota, as far as the node knows that was asked: other nodes may have used some of it
 // or hold some that they have not used.
 type QuotaState struct {

@@ -1,0 +1,78 @@
+package limit
+
+import (
+	"context"
+	"time"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+)
+
+// Run gives back leases that nobody uses until ctx ends, and then all there are.
+func (l *Limiter) Run(ctx context.Context) error {
+	ticker := time.NewTicker(tidyEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			l.Tidy(ctx)
+		case <-ctx.Done():
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+			defer cancel()
+			l.leaveAll(ctx)
+			return nil
+		}
+	}
+}
+
+// Tidy gives back what was not used for a while, and forgets what was not for long.
+func (l *Limiter) Tidy(ctx context.Context) {
+	now := l.now()
+	for id, a := range l.all() {
+		a.mu.Lock()
+		switch unused := now.Sub(a.usedAt); {
+		case a.isGone:
+		case unused >= forgetAfter:
+			a.quota.leave(ctx, l, now)
+			l.forget(id, a)
+		case unused >= idle:
+			a.quota.giveBack(ctx, l, now)
+		}
+		a.mu.Unlock()
+	}
+}
+
+func (l *Limiter) leaveAll(ctx context.Context) {
+	now, isAnswered := l.now(), true
+	for id, a := range l.all() {
+		a.mu.Lock()
+		if isAnswered && ctx.Err() == nil && !a.isGone {
+			isAnswered = a.quota.leave(ctx, l, now)
+		}
+		l.forget(id, a)
+		a.mu.Unlock()
+	}
+	if !isAnswered {
+		l.logger.Warn("not all leases could be given back; what they hold is lost until their periods end")
+	}
+}
+
+// forget drops a locked account.
+func (l *Limiter) forget(id lifecycle.KeySetID, a *account) {
+	a.isGone = true
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.accounts[id] == a {
+		delete(l.accounts, id)
+	}
+}
+
+// all is a copy: an account is locked before the map, never after.
+func (l *Limiter) all() map[lifecycle.KeySetID]*account {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	accounts := make(map[lifecycle.KeySetID]*account, len(l.accounts))
+	for id, a := range l.accounts {
+		accounts[id] = a
+	}
+	return accounts
+}
