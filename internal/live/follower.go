@@ -25,6 +25,7 @@ type Log interface {
 type Config struct {
 	Log   Log
 	State State
+	Near  Near // nil: this node keeps nothing of its own
 	// Now is the clock; Elapsed is a clock that only moves forward, at the pace of time, from any beginning. The
 	// validators must use the same Elapsed.
 	Now     func() time.Time
@@ -62,12 +63,15 @@ type Follower struct {
 	doorbell  chan struct{}
 	projector projector
 
-	known   atomic.Int64 // highest position known to be committed
-	local   atomic.Int64 // highest position that this node has committed
-	proof   atomic.Pointer[proof]
-	counts  counts
-	readers atomic.Int64
-	retry   retry
+	known     atomic.Int64 // highest position known to be committed
+	local     atomic.Int64 // highest position that this node has committed
+	fence     atomic.Int64 // highest position acknowledged although it may not be in effect yet
+	near      atomic.Pointer[proof]
+	projected atomic.Pointer[proof]
+	counts    counts
+	readers   atomic.Int64
+	retry     retry
+	question  proof // the oldest question whose answer has not been reached; asked is zero when there is none
 
 	mu      sync.RWMutex // guards what follows; only Run writes, so Run reads without it
 	ring    ring
@@ -76,8 +80,11 @@ type Follower struct {
 	settled chan struct{} // closed, and replaced, when an attempt to project has changed something
 }
 
-// proof says that nothing beyond the known position had been committed when the question was sent.
-type proof struct{ asked time.Duration }
+// proof says that nothing beyond the position had been committed when the question was sent.
+type proof struct {
+	position int64
+	asked    time.Duration
+}
 
 // progress is how far the follower is.
 type progress struct {
@@ -85,6 +92,7 @@ type progress struct {
 	isEnded      bool
 	life         int           // grows when the log turns out to be another one
 	readAt       time.Duration // when it last read the log successfully
+	outdated     int64         // position up to which this node's own caches know what is outdated
 	projected    int64
 	isProjecting bool // whether the last attempt to project succeeded
 }
@@ -158,11 +166,19 @@ func (f *Follower) Committed(position int64) {
 	}
 }
 
-// CatchUp is Committed, and waits until everything up to the position has been projected. From its beginning on this
-// node answers no question from a state that is behind the position; when it returns nil, neither does any other node.
-// The error is [ErrProjectionBehind] at once when the shared state does not work, [ErrStopped], or that of ctx.
+// CatchUp is Committed, and waits until everything up to the position has been projected. When it returns, this node
+// answers no question from what is behind the position; when it returns nil, neither does any other node. The error is
+// [ErrProjectionBehind] when the shared state does not work, [ErrStopped], or that of ctx.
 func (f *Follower) CatchUp(ctx context.Context, position int64) error {
 	f.Committed(position)
+	err := f.await(ctx, position)
+	if err != nil {
+		raise(&f.fence, position)
+	}
+	return err
+}
+
+func (f *Follower) await(ctx context.Context, position int64) error {
 	for {
 		f.mu.RLock()
 		state, settled := f.state, f.settled
@@ -172,7 +188,7 @@ func (f *Follower) CatchUp(ctx context.Context, position int64) error {
 			return nil
 		case state.isEnded:
 			return ErrStopped
-		case !state.isProjecting:
+		case !state.isProjecting && state.isStarted && state.outdated >= position:
 			return ErrProjectionBehind
 		}
 		select {
@@ -183,16 +199,25 @@ func (f *Follower) CatchUp(ctx context.Context, position int64) error {
 	}
 }
 
-// Known returns the highest position known to be committed. Where proven is true, everything that had been committed
-// at asked (by Elapsed) lies at or below it; how long that counts is for the caller to say.
+// Known is what this node's own caches are judged by. Where proven is true, everything that had been committed at
+// asked (by Elapsed) lies at or below the position, and [Near] has been told of it; how long that counts is for the
+// caller to say. Nothing is proven while this node has acknowledged a change that its caches may not know.
 func (f *Follower) Known() (position int64, asked time.Duration, proven bool) {
-	// The proof is read first: the position can then only be higher than the proven one.
-	p := f.proof.Load()
-	position = f.known.Load()
-	if p == nil {
-		return position, 0, false
+	return f.proven(&f.near)
+}
+
+// Projected is what the shared state is judged by: as Known, where everything up to the position has been projected.
+// The caller believes the state only when its watermark is at or above the position.
+func (f *Follower) Projected() (position int64, asked time.Duration, proven bool) {
+	return f.proven(&f.projected)
+}
+
+func (f *Follower) proven(by *atomic.Pointer[proof]) (position int64, asked time.Duration, proven bool) {
+	p, fence := by.Load(), f.fence.Load()
+	if p == nil || p.position < fence {
+		return fence, 0, false
 	}
-	return position, p.asked, true
+	return p.position, p.asked, true
 }
 
 // IsFresh reports whether the node knew less than the given time ago what had been committed.
@@ -225,17 +250,39 @@ func (f *Follower) step(ctx context.Context) (isMore bool, err error) {
 	if challenges != "" {
 		f.projector.heard.challenges, f.projector.heard.newest = challenges, newest
 	}
-	var events []lifecycle.Event
+	if f.question.asked == 0 {
+		f.question = proof{newest, max(asked, 1)}
+	}
+	var fresh batch
 	if f.ring.head < newest {
-		if events, err = f.readOn(ctx); err != nil {
+		if fresh, err = f.readOn(ctx); err != nil {
 			return false, err
 		}
 	}
-	f.project(ctx, events)
-	f.prove(asked)
-	f.deliver(events)
+	f.outdate(fresh)
+	f.project(ctx, fresh)
+	f.deliver(fresh.events)
 	f.announce(ctx)
 	return f.ring.head < newest, nil
+}
+
+// outdate tells this node's own caches what has changed, and proves that they know. It comes before the projection:
+// a shared state that hangs must not keep this node from knowing what it has read.
+func (f *Follower) outdate(fresh batch) {
+	reached := f.ring.head
+	if len(fresh.events) > 0 {
+		reached = fresh.last()
+	}
+	if f.Near != nil && len(fresh.changes) > 0 {
+		f.Near.Outdate(fresh.changes)
+	}
+	if f.question.position <= reached {
+		f.near.Store(&proof{f.question.position, f.question.asked})
+		f.question = proof{}
+	}
+	if f.state.outdated != reached {
+		f.change(func() { f.state.outdated = reached }, &f.settled)
+	}
 }
 
 func (f *Follower) ask(ctx context.Context) (int64, error) {
@@ -248,15 +295,16 @@ func (f *Follower) ask(ctx context.Context) (int64, error) {
 	return newest, nil
 }
 
-func (f *Follower) readOn(ctx context.Context) ([]lifecycle.Event, error) {
+// readOn reads what follows in the log, and what it outdates.
+func (f *Follower) readOn(ctx context.Context) (batch, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	events, err := readAfter(ctx, f.Log, f.ring.head)
+	fresh, err := f.projector.read(ctx, f.ring.head)
 	if err != nil {
-		return nil, err
+		return batch{}, err
 	}
-	f.learn(events[len(events)-1].Position)
-	return events, nil
+	f.learn(fresh.last())
+	return fresh, nil
 }
 
 // begin starts at the newest position: what is older, readers get from the log. It starts anew when the log has lost
@@ -270,13 +318,19 @@ func (f *Follower) begin(newest int64) {
 	if isOther {
 		f.Logger.Error("the log has lost events: was the database restored?", "read", f.ring.head, "newest", newest)
 		f.counts.regressions.Add(1)
-		f.proof.Store(nil)
+		f.near.Store(nil)
+		f.projected.Store(nil)
 		f.known.Store(newest)
+		f.fence.Store(0)
+		f.question = proof{}
 		f.projector.forget()
+		if f.Near != nil {
+			f.Near.Forget()
+		}
 	}
 	f.change(func() {
 		f.ring.restart(newest)
-		f.state.isStarted, f.state.projected = true, NoPosition
+		f.state.isStarted, f.state.outdated, f.state.projected = true, newest, NoPosition
 		if isOther {
 			f.state.life++
 		}
@@ -298,15 +352,6 @@ func (f *Follower) deliver(events []lifecycle.Event) {
 	f.counts.events.Add(int64(len(events)))
 }
 
-// prove renews what validators rely on, unless the shared state cannot be the one of this log: as long as the
-// projector has not joined it, nobody knows what its watermark is worth.
-func (f *Follower) prove(asked time.Duration) {
-	if f.projector.at == NoPosition {
-		return
-	}
-	f.proof.Store(&proof{asked})
-}
-
 func (f *Follower) learn(position int64) { raise(&f.known, position) }
 
 func raise(to *atomic.Int64, position int64) {
@@ -318,27 +363,30 @@ func raise(to *atomic.Int64, position int64) {
 	}
 }
 
-// project has the events projected, and whatever an earlier attempt left behind. Without events it only makes sure
+// project has the batch projected, and whatever an earlier attempt left behind. Without events it only makes sure
 // that the state still remembers.
-func (f *Follower) project(ctx context.Context, events []lifecycle.Event) {
+func (f *Follower) project(ctx context.Context, fresh batch) {
 	now, to := f.Elapsed(), f.ring.head
-	if len(events) > 0 {
-		to = events[len(events)-1].Position
+	if len(fresh.events) > 0 {
+		to = fresh.last()
 	}
 	isDue := f.projector.at < to || f.projector.heard.challenges != "" || now >= f.retry.aliveAt
-	if !isDue || now < f.retry.at {
-		return
+	if isDue && now >= f.retry.at {
+		ctx, cancel := context.WithTimeout(ctx, projectTimeout)
+		defer cancel()
+		err := f.projector.reach(ctx, to, fresh)
+		if err == nil {
+			f.retry.backoff, f.retry.at, f.retry.aliveAt = 0, 0, now+keepAlive
+		} else {
+			f.retry.backoff = min(max(2*f.retry.backoff, firstBackoff), lastBackoff)
+			f.retry.at = f.Elapsed() + f.retry.backoff
+		}
+		f.noteProjection(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, projectTimeout)
-	defer cancel()
-	err := f.projector.reach(ctx, to, events)
-	if err == nil {
-		f.retry.backoff, f.retry.at, f.retry.aliveAt = 0, 0, now+keepAlive
-	} else {
-		f.retry.backoff = min(max(2*f.retry.backoff, firstBackoff), lastBackoff)
-		f.retry.at = f.Elapsed() + f.retry.backoff
+	// As long as the projector has not joined the state, nobody knows what its watermark is worth.
+	if p := f.near.Load(); p != nil && f.projector.at != NoPosition && p.position <= f.projector.at {
+		f.projected.Store(p)
 	}
-	f.noteProjection(err)
 }
 
 func (f *Follower) noteProjection(err error) {
@@ -347,7 +395,7 @@ func (f *Follower) noteProjection(err error) {
 	}
 	if errors.Is(err, errStateAhead) {
 		f.projector.forget()
-		f.proof.Store(nil)
+		f.projected.Store(nil)
 	}
 	was, at := f.state, f.projector.at
 	if was.isProjecting == (err == nil) && was.projected == at {

@@ -3,6 +3,7 @@ package live_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,12 +69,80 @@ func TestCatchUpDoesNotWaitForASharedStateThatIsDown(t *testing.T) {
 	})
 }
 
-func TestR14_TheKnownPositionIsThatOfTheNewestCommit(t *testing.T) {
+func TestR14_NothingOlderIsProvenOnceAChangeIsAcknowledged(t *testing.T) {
 	inBubble(t, live.Config{}, func(t *testing.T, n *node) {
+		time.Sleep(time.Second)
+		if _, _, proven := n.Known(); !proven {
+			t.Fatal("nothing is proven in health")
+		}
 		n.log.setDown(true)
-		n.Committed(7)
-		if position, _, _ := n.Known(); position != 7 {
-			t.Fatalf("known: %d", position)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if err := n.CatchUp(ctx, 7); err == nil {
+			t.Fatal("caught up with a log that is down")
+		}
+		for name, proof := range map[string]func() (int64, time.Duration, bool){"known": n.Known, "projected": n.Projected} {
+			if _, _, proven := proof(); proven {
+				t.Fatalf("%s: older answers would be believed after the change was acknowledged", name)
+			}
+		}
+	})
+}
+
+// nearCache remembers what it was told.
+type nearCache struct {
+	mu        sync.Mutex
+	through   int64
+	changes   []live.Change
+	forgotten int
+}
+
+func (c *nearCache) Outdate(changes []live.Change) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes = append(c.changes, changes...)
+	for _, change := range changes {
+		c.through = max(c.through, change.Position)
+	}
+}
+
+func (c *nearCache) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forgotten++
+}
+
+func (c *nearCache) reached() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.through
+}
+
+func TestR12_NothingIsProvenOfWhatTheNearCacheWasNotTold(t *testing.T) {
+	cache := &nearCache{}
+	inBubble(t, live.Config{Near: cache}, func(t *testing.T, n *node) {
+		n.log.keys[setA] = digestA
+		n.state.setDown(true) // a shared state that is down keeps nothing from the near cache
+		for range 1200 {      // more than one batch
+			n.log.commit(tenantA, lifecycle.EventKeySetUpdated, setA)
+		}
+		n.log.with(func() {
+			n.log.onDigests = func() {
+				if position, _, proven := n.Known(); proven && position > cache.reached() {
+					t.Errorf("%d is proven and %d was told", position, cache.reached())
+				}
+			}
+		})
+		last := n.log.commit(tenantA, lifecycle.EventKeySetRevoked, setA)
+		if err := n.CatchUp(t.Context(), last); !errors.Is(err, live.ErrProjectionBehind) {
+			t.Fatal(err)
+		}
+		position, _, proven := n.Known()
+		if !proven || position != last || cache.reached() != last {
+			t.Fatalf("position %d (%v), told %d, want %d", position, proven, cache.reached(), last)
+		}
+		if _, _, proven := n.Projected(); proven {
+			t.Fatal("a state that is down is believed")
 		}
 	})
 }
@@ -116,12 +185,12 @@ func TestNothingIsProvenBeforeTheProjectionIsJoined(t *testing.T) {
 		n := start(t, newLog(), state, live.Config{})
 		defer n.stop()
 		time.Sleep(time.Second)
-		if _, _, proven := n.Known(); proven {
+		if _, _, proven := n.Projected(); proven {
 			t.Fatal("proven without knowing what the watermark is worth")
 		}
 		state.setDown(false)
 		time.Sleep(3 * time.Second)
-		if _, _, proven := n.Known(); !proven {
+		if _, _, proven := n.Projected(); !proven {
 			t.Fatal("not proven although the projection works")
 		}
 	})
@@ -185,7 +254,7 @@ func TestAStateThatIsAheadOfTheLogIsNotBelieved(t *testing.T) {
 		n := start(t, newLog(), state, live.Config{})
 		defer n.stop()
 		time.Sleep(10 * time.Second)
-		if _, _, proven := n.Known(); proven {
+		if _, _, proven := n.Projected(); proven {
 			t.Fatal("facts of another history would be believed")
 		}
 	})
@@ -204,7 +273,7 @@ func TestALogThatLostEventsEndsStreamsAndProvesNothing(t *testing.T) {
 		if m := one(t, s, live.End); m.Reason != live.LogUnavailable {
 			t.Fatalf("reason %s", m.Reason)
 		}
-		if _, _, proven := n.Known(); proven {
+		if _, _, proven := n.Projected(); proven {
 			t.Fatal("proven although the projection is of another history")
 		}
 		cursor := s.Cursor()

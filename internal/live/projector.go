@@ -39,14 +39,32 @@ type State interface {
 	Announcements(ctx context.Context) <-chan int64
 }
 
+// Near is what a node keeps in its own memory of the facts about keys. Both methods are called by the follower's
+// goroutine alone, and must not wait.
+type Near interface {
+	// Outdate is told what changed, in the order of the log, before the follower proves anything about it.
+	Outdate(changes []Change)
+	// Forget is told that the log is another one: nothing of what was read from it counts any more.
+	Forget()
+}
+
 // Change is what events of one tenant outdate: everything cached of these keys, or of the whole tenant, that is older
 // than the position.
 type Change struct {
 	TenantID    lifecycle.TenantID
 	Position    int64
-	Digests     [][32]byte
-	WholeTenant bool
+	Digests     [][32]byte // of keys that changed or came into being
+	WholeTenant bool       // everything the tenant has is outdated, whatever the digests
+	IsForeign   bool       // among the events is one of a type that this version does not know: it may have done anything
 }
+
+// batch is what was read of the log at once, and what it outdates.
+type batch struct {
+	events  []lifecycle.Event
+	changes []Change
+}
+
+func (b batch) last() int64 { return b.events[len(b.events)-1].Position }
 
 // errStateAhead says that the state has projected events that the log does not hold: the database was restored to an
 // earlier state, or the state is that of another installation. Nothing in it may be believed.
@@ -71,9 +89,9 @@ type heard struct {
 	answered   string // those answered last
 }
 
-// reach projects everything up to the position, or says by an error how far it is: at. Events that the caller has read
-// anyway may be passed; what is missing before them is read. Repeating it does no harm.
-func (p *projector) reach(ctx context.Context, to int64, fresh []lifecycle.Event) error {
+// reach projects everything up to the position, or says by an error how far it is: at. A batch that the caller has read
+// anyway may be passed; what is missing before it is read. Repeating it does no harm.
+func (p *projector) reach(ctx context.Context, to int64, fresh batch) error {
 	for range lives {
 		if p.epoch == "" {
 			if err := p.join(ctx); err != nil {
@@ -135,20 +153,20 @@ func (p *projector) compare(epoch string, watermark int64) {
 }
 
 // advance also runs when there is nothing to project: that keeps the state alive and finds out that it is not.
-func (p *projector) advance(ctx context.Context, to int64, fresh []lifecycle.Event) (bool, error) {
+func (p *projector) advance(ctx context.Context, to int64, fresh batch) (bool, error) {
 	if p.at >= to {
 		return p.advanceTo(ctx, p.at, nil)
 	}
 	for p.at < to {
-		events, err := p.after(ctx, fresh)
-		if err != nil {
-			return false, err
+		next := fresh
+		// A batch that begins earlier outdates more than is missing, which does no harm.
+		if len(fresh.events) == 0 || fresh.events[0].Position > p.at+1 || fresh.last() <= p.at {
+			var err error
+			if next, err = p.read(ctx, p.at); err != nil {
+				return false, err
+			}
 		}
-		changes, err := p.changes(ctx, events)
-		if err != nil {
-			return false, err
-		}
-		if advanced, err := p.advanceTo(ctx, events[len(events)-1].Position, changes); err != nil || !advanced {
+		if advanced, err := p.advanceTo(ctx, next.last(), next.changes); err != nil || !advanced {
 			return false, err
 		}
 	}
@@ -174,12 +192,14 @@ func (p *projector) advanceTo(ctx context.Context, to int64, changes []Change) (
 	return true, nil
 }
 
-// after returns the events that follow what is projected; there is at least one.
-func (p *projector) after(ctx context.Context, fresh []lifecycle.Event) ([]lifecycle.Event, error) {
-	if len(fresh) > 0 && fresh[0].Position <= p.at+1 && fresh[len(fresh)-1].Position > p.at {
-		return fresh[p.at+1-fresh[0].Position:], nil
+// read reads the events behind the position, of which there is at least one, and finds out what they outdate.
+func (p *projector) read(ctx context.Context, position int64) (batch, error) {
+	events, err := readAfter(ctx, p.log, position)
+	if err != nil {
+		return batch{}, err
 	}
-	return readAfter(ctx, p.log, p.at)
+	changes, err := p.changes(ctx, events)
+	return batch{events, changes}, err
 }
 
 // readAfter reads the events behind a position of which it is known that there are some. A hole is an error: nothing
@@ -222,6 +242,7 @@ func (p *projector) changes(ctx context.Context, events []lifecycle.Event) ([]Ch
 			continue
 		}
 		c := changed(e.TenantID, e.Position)
+		c.IsForeign = c.IsForeign || !isKnown(e.Type)
 		if t == touchesTenant {
 			c.WholeTenant = true
 		} else {
@@ -233,9 +254,7 @@ func (p *projector) changes(ctx context.Context, events []lifecycle.Event) ([]Ch
 	}
 	changes := make([]Change, 0, len(perTenant))
 	for _, c := range perTenant {
-		if c.WholeTenant = c.WholeTenant || len(c.Digests) > wholeTenantFrom; c.WholeTenant {
-			c.Digests = nil
-		}
+		c.WholeTenant = c.WholeTenant || len(c.Digests) > wholeTenantFrom
 		changes = append(changes, *c)
 	}
 	return changes, nil

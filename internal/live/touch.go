@@ -45,7 +45,7 @@ var touches = map[lifecycle.EventType]touch{
 	lifecycle.EventGroupDeleted:               touchesNothing,
 	lifecycle.EventGroupUpdated:               touchesNothing,
 	lifecycle.EventKeyRevoked:                 touchesBelow,
-	lifecycle.EventKeySetCreated:              touchesNothing, // nobody has cached a key that was unknown
+	lifecycle.EventKeySetCreated:              touchesBelow, // that its key was unknown may be remembered
 	lifecycle.EventKeySetDeleted:              touchesTenant,
 	lifecycle.EventKeySetReactivated:          touchesBelow,
 	lifecycle.EventKeySetRegenerated:          touchesBelow,
@@ -107,4 +107,9 @@ func touchOf(e lifecycle.Event) touch {
 		return touchesTenant
 	}
 	return t
+}
+
+func isKnown(t lifecycle.EventType) bool {
+	_, known := touches[t]
+	return known
 }

@@ -33,7 +33,10 @@ func (p ForFollower) Begin(ctx context.Context, epoch string, position int64) (b
 func (p ForFollower) Advance(ctx context.Context, epoch string, from, to int64, challenges string, changes []live.Change) (bool, error) {
 	outdated := make([]shared.Change, len(changes))
 	for i, c := range changes {
-		outdated[i] = shared.Change{Tenant: string(c.TenantID), Position: c.Position, Digests: c.Digests, WholeTenant: c.WholeTenant}
+		outdated[i] = shared.Change{Tenant: string(c.TenantID), Position: c.Position, WholeTenant: c.WholeTenant}
+		if !c.WholeTenant {
+			outdated[i].Digests = c.Digests
+		}
 	}
 	return p.State.Advance(ctx, shared.Epoch(epoch), from, to, shared.Challenges(challenges), outdated...)
 }
