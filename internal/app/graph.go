@@ -112,7 +112,7 @@ type validator struct {
 
 // Validate implements graph.Validator.
 func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, credential, publicIdentifier string, apiID lifecycle.APIID, environmentSlug string) (lifecycle.Verdict, error) {
-	verdict, err := v.service.Validate(ctx, tenant, validate.Presentation{
+	verdict, err := v.service.Validate(ctx, tenant, &validate.Presentation{
 		Credential: secret.NewText(credential), PublicIdentifier: publicIdentifier, APIID: apiID, EnvironmentSlug: environmentSlug,
 	})
 	if err == nil {

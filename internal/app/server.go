@@ -35,21 +35,22 @@ const streamGrace = 2 * time.Second
 
 // Server is a running server.
 type Server struct {
-	config   Config
-	logger   *slog.Logger
-	opened   *opened
-	shared   shared.State
-	follower *live.Follower
-	uses     *validate.Uses
-	service  *manage.Service
-	graph    *graphEdge
-	http     *http.Server
-	listener net.Listener
-	adminKey string
-	stopFeed context.CancelFunc
-	stopRest context.CancelFunc
-	group    *errgroup.Group
-	failed   chan error // what ended the listening; never closed
+	config     Config
+	logger     *slog.Logger
+	opened     *opened
+	shared     shared.State
+	follower   *live.Follower
+	uses       *validate.Uses
+	validation *validate.Service
+	service    *manage.Service
+	graph      *graphEdge
+	http       *http.Server
+	listener   net.Listener
+	adminKey   string
+	stopFeed   context.CancelFunc
+	stopRest   context.CancelFunc
+	group      *errgroup.Group
+	failed     chan error // what ended the listening; never closed
 
 	isStopping atomic.Bool
 }
@@ -93,7 +94,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	now, started := s.config.now(), machineTime()
 	elapsed := func() time.Duration { return machineTime().Sub(started) }
 	db, keyring := s.opened.store, s.opened.keyring
-	s.follower = live.NewFollower(live.Config{Log: db, State: projection.ForFollower{State: s.shared}, Now: now, Elapsed: elapsed, Logger: s.logger})
+	late := &follower{}
 	s.uses = validate.NewUses(rand.Text(), func(ctx context.Context, batch validate.UseBatch) error {
 		all := make([]manage.Use, len(batch.Uses))
 		for i, u := range batch.Uses {
@@ -101,17 +102,24 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		}
 		return db.RecordUse(ctx, manage.UseBatch{Node: batch.Node, Number: batch.Number, Uses: all})
 	}, s.logger)
-	validation := validate.New(validate.Config{
-		Keyring: keyring, Store: db, NotFound: manage.ErrNotFound, Entries: projection.ForValidators{State: s.shared}, Log: s.follower,
+	s.validation = validate.New(validate.Config{
+		Keyring: keyring, Store: db, NotFound: manage.ErrNotFound, Digests: db.Digests, Entries: projection.ForValidators{State: s.shared}, Log: late,
 		Uses: s.uses, Now: now, Elapsed: elapsed, Logger: s.logger,
 	})
+	s.follower = live.NewFollower(live.Config{
+		Log: db, State: projection.ForFollower{State: s.shared}, Near: projection.ForNear{Service: s.validation}, Now: now, Elapsed: elapsed, Logger: s.logger,
+	})
+	late.Follower = s.follower
 	s.service = manage.New(manage.Config{Store: db, Keyring: keyring, Now: now, Rand: rand.Reader, Committed: s.committed})
 	if s.adminKey, err = bootstrap(ctx, s.service, s.config); err != nil {
 		return err
 	}
-	s.serveOver(db, keyring, validation, now)
+	s.serveOver(db, keyring, now)
 	return nil
 }
+
+// follower lets the validators be made before the follower that tells them what changed, and whom they ask what is proven.
+type follower struct{ *live.Follower }
 
 // committed waits until a change is in effect, for a moment at most.
 func (s *Server) committed(ctx context.Context, position int64) {
@@ -140,11 +148,11 @@ func openShared(c Config, logger *slog.Logger) (shared.State, error) {
 	return state, nil
 }
 
-func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, validation *validate.Service, now func() time.Time) {
+func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, now func() time.Time) {
 	authenticate := manage.NewAuthenticator(db, keyring, now).Authenticate
 	metrics := httpapi.NewMetrics()
-	s.registerMetrics(metrics.Registry, validation)
-	validators := validator{validation, metrics}
+	s.registerMetrics(metrics.Registry, s.validation)
+	validators := validator{s.validation, metrics}
 	s.graph = s.newGraph(db, authenticate, validators)
 	mux := s.routes(authenticate, metrics, validators.validateOverHTTP)
 	s.http = &http.Server{
@@ -162,6 +170,7 @@ func (s *Server) run() {
 	s.stopFeed, s.stopRest = stopFeed, stopRest
 	s.group = &errgroup.Group{}
 	s.group.Go(func() error { return s.follower.Run(feed) })
+	s.group.Go(func() error { return s.validation.Run(feed) })
 	s.group.Go(func() error { return s.uses.Run(rest) })
 	s.group.Go(func() error { return s.cleanRegularly(rest) })
 	s.group.Go(func() error {

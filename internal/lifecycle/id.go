@@ -122,3 +122,23 @@ func KindOf(id string) (Kind, error) {
 	}
 	return Kind(prefix), nil
 }
+
+// FormatID is the inverse of ParseID.
+func FormatID(kind Kind, uuid [16]byte) string { return string(kind) + "_" + base32(uuid) }
+
+// ParseID takes an id apart into its kind and its 128 bits, or returns an error when it cannot be one of ours.
+func ParseID(id string) (Kind, [16]byte, error) {
+	kind, err := KindOf(id)
+	if err != nil {
+		return "", [16]byte{}, err
+	}
+	var hi, lo uint64
+	for i := len(id) - idLength; i < len(id); i++ {
+		hi = hi<<5 | lo>>59
+		lo = lo<<5 | uint64(strings.IndexByte(crockford, id[i])) //nolint:gosec // KindOf found every character
+	}
+	var uuid [16]byte
+	binary.BigEndian.PutUint64(uuid[:8], hi)
+	binary.BigEndian.PutUint64(uuid[8:], lo)
+	return kind, uuid, nil
+}

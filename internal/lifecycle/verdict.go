@@ -74,9 +74,9 @@ func (v Verdict) RetrySeconds() int { return int((v.RetryAfter + time.Second - 1
 // tenant: all three look alike to the caller.
 func Unknown() Verdict { return Verdict{Code: VerdictNotFound} }
 
-// Judge decides by the facts and the clock alone. A key is refused from the instant of its
+// Judge decides by the facts and the clock alone; the verdict refers to the facts. A key is refused from the instant of its
 // expiry on, and a retiring one is accepted until its overlap ends (T4, T13).
-func Judge(f Facts, p Presented, now time.Time) Verdict {
+func Judge(f *Facts, p Presented, now time.Time) Verdict {
 	if p.IsPair == (f.Authentication == AuthenticationAPIKey) {
 		return Unknown() // the right secret in the wrong form is not the credential that was issued
 	}
@@ -102,5 +102,5 @@ func Judge(f Facts, p Presented, now time.Time) Verdict {
 	case slices.ContainsFunc(p.Scopes, func(s string) bool { return !slices.Contains(f.Scopes, s) }):
 		code = VerdictInsufficientScope
 	}
-	return Verdict{Code: code, Facts: &f}
+	return Verdict{Code: code, Facts: f}
 }

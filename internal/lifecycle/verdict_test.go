@@ -88,7 +88,7 @@ func TestJudge_ByWhatStandsInTheWay(t *testing.T) {
 	} {
 		f := goodFacts()
 		c.change(&f)
-		v := lifecycle.Judge(f, c.presented, start)
+		v := lifecycle.Judge(&f, c.presented, start)
 		if v.Code != c.want || v.IsValid() != (c.want == lifecycle.VerdictValid) {
 			t.Errorf("%s: judged %s, want %s", name, v.Code, c.want)
 		}
@@ -108,7 +108,7 @@ func TestJudge_OnlyActiveAndRetiringKeysOfWorkingKeySetsPass(t *testing.T) {
 			f.KeyStatus, f.KeySetStatus = key, set
 			want := key == lifecycle.KeyActive && set == lifecycle.KeySetActive ||
 				key == lifecycle.KeyRetiring && (set == lifecycle.KeySetActive || set == lifecycle.KeySetExpired)
-			if v := lifecycle.Judge(f, lifecycle.Presented{}, start); v.IsValid() != want {
+			if v := lifecycle.Judge(&f, lifecycle.Presented{}, start); v.IsValid() != want {
 				t.Errorf("key %s in set %s is judged %s", key, set, v.Code)
 			}
 		}

@@ -222,7 +222,7 @@ func (w *stored) facts(k lifecycle.Key) lifecycle.Facts {
 }
 
 func (w *stored) judge(k lifecycle.Key, now time.Time) lifecycle.VerdictCode {
-	return lifecycle.Judge(w.facts(k), lifecycle.Presented{}, now).Code
+	return lifecycle.Judge(new(w.facts(k)), lifecycle.Presented{}, now).Code
 }
 
 // timeline writes milestones as "KIND STATUS key planned actual", in the order they were made.

@@ -15,13 +15,18 @@
 //
 // # What the follower proves to validators
 //
-// [Follower.Known] gives the highest position known to be committed, and when the newest question was sent to the
-// database whose answer said so. Nothing that was committed before that question is later than the position. A
-// validator that has projected facts with a watermark at or above the position therefore knows everything that had
-// been committed when the question was sent, and nothing about what came after: its answer is as old as the question.
+// [Follower.Known] gives a position and when a question was sent to the database whose answer was that position: nothing
+// that was committed before the question lies beyond it. By then [Near] has been told of every change up to there, so
+// what a node remembers and was not told to be outdated is as old as the question. [Follower.Projected] gives the same
+// for the shared state, once everything up to the position has been projected there; a validator then believes a state
+// whose watermark is at or above it. The two are apart because a shared state that hangs must not end what a node knows
+// by itself.
+//
+// A change of this node is acknowledged when it is in effect here. Where it takes too long, the position is a fence:
+// nothing is proven by this node until it has come past it.
 //
 // The projection is tried before readers are woken, so that who sees a key set suspended finds it refused. When it
-// fails, readers are not made to wait for it: validators see a watermark below the known position and ask the database.
+// fails, readers are not made to wait for it: validators see a watermark below the proven position and ask the database.
 // The projection is retried with a backoff, from the position it had reached, and skips nothing.
 //
 // # What is left for later

@@ -167,8 +167,10 @@ func (f *Follower) Committed(position int64) {
 }
 
 // CatchUp is Committed, and waits until everything up to the position has been projected. When it returns, this node
-// answers no question from what is behind the position; when it returns nil, neither does any other node. The error is
-// [ErrProjectionBehind] when the shared state does not work, [ErrStopped], or that of ctx.
+// answers no question from what is behind the position; when it returns nil, no node reads anything older from the
+// shared state either, and what others remember themselves ends with their next look at the log, for which they have
+// been called, or with their lease. The error is [ErrProjectionBehind] when the shared state does not work, [ErrStopped],
+// or that of ctx.
 func (f *Follower) CatchUp(ctx context.Context, position int64) error {
 	f.Committed(position)
 	err := f.await(ctx, position)

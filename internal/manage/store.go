@@ -58,6 +58,11 @@ type Store interface {
 	// right then, too.
 	GatewayFacts(ctx context.Context, digest []byte) (lifecycle.GatewayFacts, int64, error)
 
+	// Digests lists the digests of all keys of all tenants, page by page: those of up to limit keys, and the cursor of
+	// the page behind them, empty at the end. Every key committed before the first page was asked for is listed, unless
+	// it is deleted meanwhile.
+	Digests(ctx context.Context, after string, limit int) (digests [][]byte, next string, err error)
+
 	// DigestsBelow lists the digests of all keys that an event touches the verdict of: those of
 	// its key set, else of its application, else of the API, the environment or the suspended or
 	// reactivated tenant that it is about. The log's reader outdates what is cached of them.

@@ -94,6 +94,27 @@ func (s *Store) GatewayFacts(ctx context.Context, digest []byte) (lifecycle.Gate
 	return facts, position, nil
 }
 
+// Digests implements [manage.Store]. It goes by id: one that is taken later may sort before one that was read, but was
+// then not committed when the reading began.
+func (s *Store) Digests(ctx context.Context, after string, limit int) ([][]byte, string, error) {
+	var rows []struct {
+		ID     string
+		Digest []byte
+	}
+	err := s.read.NewSelect().Table("keys").Column("id", "digest").Where("id > ?", after).Order("id").Limit(int64(limit)).Scan(ctx, &rows)
+	if err != nil {
+		return nil, "", fmt.Errorf("list digests of keys: %w", s.explain(ctx, err))
+	}
+	digests, next := make([][]byte, len(rows)), ""
+	for i, row := range rows {
+		digests[i] = row.Digest
+	}
+	if len(rows) == limit {
+		next = rows[limit-1].ID
+	}
+	return digests, next, nil
+}
+
 // DigestsBelow implements [manage.Store]. Events of a tenant, an environment or an API touch more than one
 // application: what is below those is listed, too.
 func (s *Store) DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error) {

@@ -19,7 +19,7 @@ func BenchmarkValidate(b *testing.B) {
 	}
 	b.Run("malformed", func(b *testing.B) {
 		w := newWorld(b, newMemory(b), nil)
-		garbage := validate.Presentation{Credential: secret.NewText("kw_0000000000000000_00000000000000000000000000000000000000")}
+		garbage := &validate.Presentation{Credential: secret.NewText("kw_0000000000000000_00000000000000000000000000000000000000")}
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := w.Validate(context.Background(), tenantA, garbage); err != nil {
@@ -31,7 +31,7 @@ func BenchmarkValidate(b *testing.B) {
 
 // benchmarkValidate asks for a key whose facts are shared, from all processors.
 func benchmarkValidate(b *testing.B, w *world) {
-	p := validate.Presentation{Credential: w.issue().Whole(), APIID: apiA, EnvironmentSlug: "dev"}
+	p := &validate.Presentation{Credential: w.issue().Whole(), APIID: apiA, EnvironmentSlug: "dev"}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

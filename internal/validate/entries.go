@@ -2,7 +2,6 @@ package validate
 
 import (
 	"context"
-	"encoding/json"
 	"sync/atomic"
 	"time"
 
@@ -39,71 +38,52 @@ type Answer struct {
 	Epoch           string // to fill with; empty: do not fill
 }
 
-// lookup answers from shared facts if they are provably fresh. Otherwise it returns the epoch to fill with, if any:
-// read before the facts are, as the guard of Fill demands.
-func (s *Service) lookup(ctx context.Context, tenant lifecycle.TenantID, digest [32]byte) (key found, epoch string, isFresh bool) {
-	if _, _, isLeased := s.lease(); !isLeased {
+// lease reads a proof of the log, and says whether it is young enough.
+func (s *Service) lease(proof func() (int64, time.Duration, bool)) (position int64, asked time.Duration, isLeased bool) {
+	position, asked, proven := proof()
+	return position, asked, proven && s.Elapsed()-asked < s.Lease
+}
+
+// believe reads an entry, and says whether the state it was read from has projected everything that was committed when
+// asked. Without that the entry serves for nothing but the epoch to fill with.
+func (s *Service) believe(ctx context.Context, tenant lifecycle.TenantID, digest *[32]byte) (a Answer, asked time.Duration, isCurrent bool) {
+	if _, _, isLeased := s.lease(s.Log.Projected); !isLeased {
 		s.counts.leaseless.Add(1)
-		return found{}, "", false
+		return Answer{}, 0, false
 	}
 	if !s.entries.allows(s.Elapsed()) {
 		s.counts.skipped.Add(1)
-		return found{}, "", false
+		return Answer{}, 0, false
 	}
-	answer, err := s.Entries.Lookup(ctx, tenant, digest)
+	a, err := s.Entries.Lookup(ctx, tenant, *digest)
 	if ctx.Err() == nil {
 		s.noteEntries(err)
 	}
 	if err != nil {
-		return found{}, "", false
+		return Answer{}, 0, false
 	}
-	// After the look-up: this node may have committed, or the lease ended, while it ran.
-	position, asked, isLeased := s.lease()
+	// After the look-up: this node may have acknowledged something, or the lease ended, while it ran.
+	position, asked, isLeased := s.lease(s.Log.Projected)
 	switch {
 	case !isLeased:
 		s.counts.leaseless.Add(1)
-		return found{}, "", false
-	case answer.Watermark < position:
+		return Answer{}, 0, false
+	case a.Watermark < position:
 		s.counts.behind.Add(1)
-		return found{}, answer.Epoch, false
-	case !answer.HasFacts || answer.Version < answer.TenantTombstone:
-		return found{}, answer.Epoch, false
+		return a, 0, false
 	}
-	key = found{exists: true, asked: asked}
-	if err := json.Unmarshal(answer.Facts, &key.facts); err != nil || key.facts.TenantID != tenant {
-		s.counts.corrupt.Add(1)
-		return found{}, answer.Epoch, false
-	}
-	s.counts.shared.Add(1)
-	return key, "", true
+	a.HasFacts = a.HasFacts && a.Version >= a.TenantTombstone
+	return a, asked, true
 }
 
-// lease returns the position that a shared state must have projected to be believed, and when the question was sent
-// that proved it.
-func (s *Service) lease() (position int64, asked time.Duration, isLeased bool) {
-	position, asked, proven := s.Log.Known()
-	return position, asked, proven && s.Elapsed()-asked < s.Lease
-}
-
-// fill shares what was read. Failing is no harm: the next question reads it again.
-func (s *Service) fill(ctx context.Context, tenant lifecycle.TenantID, digest [32]byte, epoch string, facts lifecycle.Facts, version int64) {
-	if epoch == "" {
-		return
+// share fills one entry.
+func (s *Service) share(ctx context.Context, tenant lifecycle.TenantID, digest [32]byte, entry []byte, guard guard) bool {
+	if len(entry) > maxEntry {
+		return false
 	}
-	entry, err := json.Marshal(facts)
-	if err != nil || len(entry) > maxEntry {
-		s.counts.unfilled.Add(1)
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, fillTimeout)
-	defer cancel()
-	stored, err := s.Entries.Fill(ctx, tenant, digest, epoch, version, entry, entryTTL)
+	stored, err := s.Entries.Fill(ctx, tenant, digest, guard.epoch, guard.version, entry, entryTTL)
 	s.noteEntries(err)
-	if stored {
-		s.counts.filled.Add(1)
-	} else {
-		s.counts.unfilled.Add(1)
-	}
+	return stored
 }
 
 // noteEntries says once that the shared state has failed, and once that it works again.

@@ -2,6 +2,7 @@ package validate_test
 
 import (
 	"context"
+	"crypto/rand"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,7 +20,7 @@ func TestT14_MalformedKeysCostNoLookUpAndNoRead(t *testing.T) {
 	whole[len(whole)-10] ^= 1
 	for _, garbage := range []string{"", "x", string(whole), string(make([]byte, 1<<20)), k.PublicID()} {
 		for _, name := range []string{"", k.PublicID()} {
-			verdict, err := w.Validate(t.Context(), tenantA, validate.Presentation{Credential: secret.NewText(garbage), PublicIdentifier: name})
+			verdict, err := w.Validate(t.Context(), tenantA, &validate.Presentation{Credential: secret.NewText(garbage), PublicIdentifier: name})
 			if err != nil || verdict != lifecycle.Unknown() {
 				t.Fatal(verdict, err)
 			}
@@ -68,13 +69,12 @@ func (w *world) expectEventually(k key) {
 	}
 }
 
+// unissued is a well-formed key that nobody ever issued.
 func (w *world) unissued() key {
 	w.t.Helper()
-	k := w.issue()
-	w.db.mu.Lock()
-	defer w.db.mu.Unlock()
-	delete(w.db.keys, k.digest)
-	return k
+	c, err := secret.NewCredential(rand.Reader, "kw")
+	w.must(err)
+	return key{c, w.keyring.Digest(w.keyring.Current(), c)}
 }
 
 func TestR11_AKeyThatWasUnknownIsAcceptedAsSoonAsItExists(t *testing.T) {
@@ -83,8 +83,10 @@ func TestR11_AKeyThatWasUnknownIsAcceptedAsSoonAsItExists(t *testing.T) {
 		facts := w.db.keys[k.digest]
 		delete(w.db.keys, k.digest)
 		w.expect(k, lifecycle.VerdictNotFound)
-		w.expectShared(k, lifecycle.VerdictNotFound) // remembered
-		w.commit(w.db.change(k.digest, lifecycle.EventKeySetCreated, func(f *lifecycle.Facts) { *f = facts }))
+		if !w.isFar {
+			w.expectShared(k, lifecycle.VerdictNotFound) // remembered
+		}
+		w.project(w.commit(w.db.change(k.digest, lifecycle.EventKeySetCreated, func(f *lifecycle.Facts) { *f = facts })), false, k.digest)
 		w.expectRead(k, lifecycle.VerdictValid)
 	})
 }
@@ -110,7 +112,7 @@ func TestR62_LoadsOfOneKeyAreSharedAndOutliveTheirFirstCaller(t *testing.T) {
 				if i == 0 {
 					mine = ctx
 				}
-				verdict, err := w.Validate(mine, tenantA, validate.Presentation{Credential: k.Whole()})
+				verdict, err := w.Validate(mine, tenantA, &validate.Presentation{Credential: k.Whole()})
 				if err != nil || !verdict.IsValid() {
 					t.Error(verdict.Code, err)
 				}

@@ -30,7 +30,7 @@ func TestP1_EveryNodeRefusesWithinOneSecond(t *testing.T) {
 			k := w.issue()
 			for _, n := range []*realNode{first, second} {
 				w.must(n.follower.CatchUp(t.Context(), 1))
-				n.waitForShared(t, k)
+				n.waitForNear(t, k)
 			}
 			fault(server)
 			position := w.db.change(k.digest, lifecycle.EventKeySetRevoked, revoke)
@@ -65,12 +65,13 @@ func newNode(t *testing.T, w *world, url string) *realNode {
 	w.must(err)
 	begin := time.Now()
 	elapsed := func() time.Duration { return time.Since(begin) }
-	n := &realNode{follower: live.NewFollower(live.Config{
-		Log: w.db, State: projection.ForFollower{State: state}, Now: time.Now, Elapsed: elapsed,
-	})}
+	n := &realNode{}
 	n.service = validate.New(validate.Config{
 		Keyring: w.keyring, Store: w.db, NotFound: errNotFound, Entries: projection.ForValidators{State: state},
-		Log: n.follower, Now: time.Now, Elapsed: elapsed,
+		Log: n, Now: time.Now, Elapsed: elapsed,
+	})
+	n.follower = live.NewFollower(live.Config{
+		Log: w.db, State: projection.ForFollower{State: state}, Near: projection.ForNear{Service: n.service}, Now: time.Now, Elapsed: elapsed,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -87,25 +88,29 @@ func newNode(t *testing.T, w *world, url string) *realNode {
 	return n
 }
 
+func (n *realNode) Known() (int64, time.Duration, bool) { return n.follower.Known() }
+
+func (n *realNode) Projected() (int64, time.Duration, bool) { return n.follower.Projected() }
+
 func (n *realNode) ask(t *testing.T, k key) lifecycle.Verdict {
 	t.Helper()
-	verdict, err := n.service.Validate(t.Context(), tenantA, validate.Presentation{Credential: k.Whole()})
+	verdict, err := n.service.Validate(t.Context(), tenantA, &validate.Presentation{Credential: k.Whole()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return verdict
 }
 
-// waitForShared asks until an answer comes from Redis, so that there is something to outdate.
-func (n *realNode) waitForShared(t *testing.T, k key) {
+// waitForNear asks until an answer comes from the node's memory, so that there is something to outdate.
+func (n *realNode) waitForNear(t *testing.T, k key) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
-	for before := n.service.Stats().Shared; n.service.Stats().Shared == before; {
+	for before := n.service.Stats().Near; n.service.Stats().Near == before; {
 		if verdict := n.ask(t, k); !verdict.IsValid() {
 			t.Fatalf("verdict %s", verdict.Code)
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("nothing is answered from Redis")
+			t.Fatal("nothing is answered from memory")
 		}
 	}
 }

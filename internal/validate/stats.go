@@ -4,7 +4,7 @@ import "sync/atomic"
 
 type counts struct {
 	valid, refused, unknown, malformed, undecided atomic.Int64
-	shared, leaseless, behind, corrupt            atomic.Int64
+	near, shared, leaseless, behind, corrupt      atomic.Int64
 	sharedFailures, skipped, filled, unfilled     atomic.Int64
 	loads, loadFailures, remembered               atomic.Int64
 }
@@ -18,6 +18,7 @@ type Stats struct {
 	Malformed int64 // not of the form, told without asking anybody
 	Undecided int64 // nobody could be asked
 
+	Near           int64 // answered from this process' own memory
 	Shared         int64 // answered from shared facts
 	Leaseless      int64 // shared facts passed over because nothing was proven within the lease
 	Behind         int64 // shared facts passed over because their projection was behind
@@ -39,7 +40,7 @@ func (s *Service) Stats() Stats {
 	stats := Stats{
 		Valid: c.valid.Load(), Refused: c.refused.Load(), Unknown: c.unknown.Load(),
 		Malformed: c.malformed.Load(), Undecided: c.undecided.Load(),
-		Shared: c.shared.Load(), Leaseless: c.leaseless.Load(), Behind: c.behind.Load(), Corrupt: c.corrupt.Load(),
+		Near: c.near.Load(), Shared: c.shared.Load(), Leaseless: c.leaseless.Load(), Behind: c.behind.Load(), Corrupt: c.corrupt.Load(),
 		SharedFailures: c.sharedFailures.Load(), Skipped: c.skipped.Load(), Filled: c.filled.Load(), Unfilled: c.unfilled.Load(),
 		Loads: c.loads.Load(), LoadFailures: c.loadFailures.Load(), Remembered: c.remembered.Load(),
 	}

@@ -8,8 +8,6 @@ import (
 	"net/netip"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/secret"
 )
@@ -27,7 +25,7 @@ type Presentation struct {
 	EnvironmentSlug  string          // empty: any environment
 }
 
-func (p Presentation) parse() (secret.Credential, error) {
+func (p *Presentation) parse() (secret.Credential, error) {
 	if p.PublicIdentifier != "" {
 		return secret.Join(p.PublicIdentifier, p.Credential.Reveal())
 	}
@@ -39,16 +37,19 @@ type Store interface {
 	Facts(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, int64, error)
 }
 
-// Log says how far the log is known. live.Follower is one and says what Known promises.
+// Log says what is proven about the log. live.Follower is one and says what both promise: Known is what this process'
+// own memory is judged by, Projected what the shared state is.
 type Log interface {
 	Known() (position int64, asked time.Duration, proven bool)
+	Projected() (position int64, asked time.Duration, proven bool)
 }
 
 // Config is what a Service works with. Durations and numbers of zero mean the default.
 type Config struct {
 	Keyring  *secret.Keyring
 	Store    Store
-	NotFound error // what errors of Store are when there is no such key: manage.ErrNotFound
+	NotFound error   // what errors of Store are when there is no such key: manage.ErrNotFound
+	Digests  Digests // nil: that a key was never issued, the database has to say
 	Entries  Entries
 	Log      Log
 	Uses     *Uses // nil: uses are not recorded
@@ -60,33 +61,41 @@ type Config struct {
 	// Lease is how old an answer may be, counted from the question; 900 ms. It has to leave room below the promised
 	// second for the answer to arrive.
 	Lease time.Duration
-	// LoadTimeout bounds one read of the database, waiting for its turn included; as long as the lease, because what
-	// took longer decides nothing.
+	// LoadTimeout bounds one read of the database, waiting for its turn included; 200 ms, so that who asks hears within
+	// 250 ms that nothing could be decided.
 	LoadTimeout time.Duration
 	Loads       int // reads of the database at a time; 16
+	Near        int // of how many keys the facts are kept in this process; 200,000
 	Unknown     int // how many unknown keys are remembered; 4,096
 }
 
 // Service decides over presented keys. All methods may be called concurrently.
 type Service struct {
 	Config
-	flight  singleflight.Group
-	slots   chan struct{}
-	unknown *unknownKeys
-	entries breaker
-	counts  counts
+	versions []int // of the server secret, the likeliest first
+	slots    chan struct{}
+	marks    *marks
+	issued   *issued
+	keys     *finder[lifecycle.Facts]
+	entries  breaker
+	counts   counts
 }
 
 // New returns a service.
 func New(c Config) *Service {
 	c.Lease = orDefault(c.Lease, 900*time.Millisecond)
-	c.LoadTimeout = orDefault(c.LoadTimeout, c.Lease)
+	c.LoadTimeout = orDefault(c.LoadTimeout, 200*time.Millisecond)
 	c.Loads = orDefault(c.Loads, 16)
+	c.Near = orDefault(c.Near, 200_000)
 	c.Unknown = orDefault(c.Unknown, 4096)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{Config: c, slots: make(chan struct{}, c.Loads), unknown: newUnknownKeys(c.Unknown)}
+	s := &Service{
+		Config: c, versions: c.Keyring.Versions(), slots: make(chan struct{}, c.Loads), marks: newMarks(), issued: newIssued(c.Digests),
+	}
+	s.keys = newFinder(s, newKeys(s), c.Near)
+	return s
 }
 
 func orDefault[T int | time.Duration](value, standard T) T {
@@ -96,38 +105,109 @@ func orDefault[T int | time.Duration](value, standard T) T {
 	return value
 }
 
-// found is what is known of a key, and since when: asked is when the question was sent that it answers.
-type found struct {
-	facts  lifecycle.Facts
-	exists bool
-	asked  time.Duration
+// Run keeps known which keys were ever issued, until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	isFollowed := func() bool {
+		_, _, isLeased := s.lease(s.Log.Known)
+		return isLeased
+	}
+	s.issued.run(ctx, isFollowed, func(err error) {
+		if ctx.Err() == nil {
+			s.Logger.Warn("unknown keys are asked for in the database until the issued ones are listed", "error", err)
+		}
+	})
+	return nil
+}
+
+// Outdate takes note of what the log says has changed: digests, or all of a tenant, as of a position. Whoever follows
+// the log calls it in order, before anything about these positions is proven. isForeign says that something may have
+// happened that this version does not know.
+func (s *Service) Outdate(tenant lifecycle.TenantID, position int64, digests [][32]byte, wholeTenant, isForeign bool) {
+	s.marks.change(tenant, position, digests, wholeTenant)
+	s.issued.add(digests)
+	if isForeign {
+		s.issued.doubt()
+	}
+}
+
+// Forget gives up everything that was read: the log is another one.
+func (s *Service) Forget() {
+	s.marks.forget()
+	s.issued.doubt()
+	s.keys.forget()
 }
 
 // Validate decides whether what is presented may pass in the tenant of the caller. Unknown, malformed and another
-// tenant's keys look alike. The error is [ErrUndecided].
-func (s *Service) Validate(ctx context.Context, tenant lifecycle.TenantID, p Presentation) (lifecycle.Verdict, error) {
+// tenant's keys look alike. The verdict's facts are shared: they are not to be changed. The error is [ErrUndecided].
+func (s *Service) Validate(ctx context.Context, tenant lifecycle.TenantID, p *Presentation) (lifecycle.Verdict, error) {
 	credential, err := p.parse()
 	if err != nil {
 		s.counts.malformed.Add(1)
 		return lifecycle.Unknown(), nil //nolint:nilerr // a malformed key is a verdict, not an error
 	}
-	key, err := s.find(ctx, tenant, credential)
+	if len(s.versions) == 1 {
+		digest := s.Keyring.Digest(s.versions[0], credential)
+		if facts, isKnown := s.keys.atHand(tenant, &digest); isKnown {
+			s.counts.near.Add(1)
+			return s.judge(facts, p), nil
+		}
+	}
+	return s.decide(ctx, tenant, s.digests(credential), p)
+}
+
+// ValidateKey is Validate for a key whose digest is known, because something else than its secret has proven it.
+func (s *Service) ValidateKey(ctx context.Context, tenant lifecycle.TenantID, digest [32]byte, p *Presentation) (lifecycle.Verdict, error) {
+	return s.decide(ctx, tenant, [][32]byte{digest}, p)
+}
+
+func (s *Service) digests(c secret.Credential) [][32]byte {
+	digests := make([][32]byte, len(s.versions))
+	for i, version := range s.versions {
+		digests[i] = s.Keyring.Digest(version, c)
+	}
+	return digests
+}
+
+func (s *Service) decide(ctx context.Context, tenant lifecycle.TenantID, digests [][32]byte, p *Presentation) (lifecycle.Verdict, error) {
+	facts, isKnown, err := s.find(ctx, tenant, digests)
+	switch {
+	case err != nil:
+		s.counts.undecided.Add(1)
+		return lifecycle.Verdict{}, fmt.Errorf("%w: %w", ErrUndecided, err)
+	case isKnown:
+		s.counts.near.Add(1)
+	}
+	return s.judge(facts, p), nil
+}
+
+// find returns null where none of the digests is known.
+func (s *Service) find(ctx context.Context, tenant lifecycle.TenantID, digests [][32]byte) (facts *lifecycle.Facts, isNear bool, err error) {
+	nowhere := 0
+	for i := range digests {
+		facts, isKnown := s.keys.atHand(tenant, &digests[i])
+		if facts != nil {
+			return facts, true, nil
+		}
+		if isKnown {
+			nowhere++
+		}
+	}
+	if nowhere == len(digests) {
+		return nil, true, nil
+	}
+	key, err := s.keys.away(ctx, tenant, digests)
 	if err == nil && s.Elapsed()-key.asked >= s.Lease {
 		err = errors.New("the answer came too late")
 	}
-	if err != nil {
-		s.counts.undecided.Add(1)
-		return lifecycle.Verdict{}, fmt.Errorf("%w: %w", ErrUndecided, err)
-	}
-	if !key.exists {
-		s.counts.unknown.Add(1)
-		return lifecycle.Unknown(), nil
-	}
-	return s.judge(key.facts, p), nil
+	return key.value, false, err
 }
 
 // judge makes the verdict of this instant.
-func (s *Service) judge(facts lifecycle.Facts, p Presentation) lifecycle.Verdict {
+func (s *Service) judge(facts *lifecycle.Facts, p *Presentation) lifecycle.Verdict {
+	if facts == nil {
+		s.counts.unknown.Add(1)
+		return lifecycle.Unknown()
+	}
 	now := s.Now()
 	verdict := lifecycle.Judge(facts, lifecycle.Presented{
 		IsPair: p.PublicIdentifier != "", APIID: p.APIID, EnvironmentSlug: p.EnvironmentSlug,
@@ -144,27 +224,4 @@ func (s *Service) judge(facts lifecycle.Facts, p Presentation) lifecycle.Verdict
 		s.counts.refused.Add(1)
 	}
 	return verdict
-}
-
-// find looks for the key under the digests of all versions of the server secret, the likeliest first: in shared facts,
-// and only when no version is there, in the database.
-func (s *Service) find(ctx context.Context, tenant lifecycle.TenantID, c secret.Credential) (found, error) {
-	digests := s.Keyring.Digests(c)
-	epochs := make([]string, len(digests))
-	for i, d := range digests {
-		key, epoch, isFresh := s.lookup(ctx, tenant, d.Digest)
-		if isFresh {
-			return key, nil
-		}
-		epochs[i] = epoch
-	}
-	oldest := found{asked: s.Elapsed()}
-	for i, d := range digests {
-		key, err := s.load(ctx, tenant, d.Digest, epochs[i])
-		if err != nil || key.exists {
-			return key, err
-		}
-		oldest.asked = min(oldest.asked, key.asked)
-	}
-	return oldest, nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func TestFactsAreReadOnceAndShared(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onShared(t, func(t *testing.T, w *world) {
 		k := w.issue()
 		w.expectRead(k, lifecycle.VerdictValid)
 		w.expectShared(k, lifecycle.VerdictValid)
@@ -60,7 +60,7 @@ func TestT1_NorDoesOneThatOutlivesTheMemoryOfTheSharedState(t *testing.T) {
 
 func TestR13_AfterFlushAllTheDatabaseIsAsked(t *testing.T) {
 	server := testenv.RedisServer(t)
-	w := newWorld(t, openRedis(t, server.URL()), nil)
+	w := newWorld(t, openRedis(t, server.URL()), nil).far()
 	k := w.issue()
 	w.expect(k, lifecycle.VerdictValid)
 	server.FlushAll()
@@ -135,7 +135,7 @@ func TestT7_ARejectedUseNeverRefreshesLastUsed(t *testing.T) {
 			t.Fatal(verdict, err)
 		}
 	}
-	if verdict, err := w.Validate(t.Context(), tenantA, validate.Presentation{Credential: good.Whole(), APIID: "api_b"}); err != nil || verdict.Code != lifecycle.VerdictForbidden {
+	if verdict, err := w.Validate(t.Context(), tenantA, &validate.Presentation{Credential: good.Whole(), APIID: "api_b"}); err != nil || verdict.Code != lifecycle.VerdictForbidden {
 		t.Fatal(verdict, err)
 	}
 	w.must(w.uses.Flush(t.Context()))
@@ -180,7 +180,7 @@ func TestT15_AStoredDigestPresentedAsAKeyIsUnknown(t *testing.T) {
 		k.PublicID() + "_" + hex.EncodeToString(k.digest[:])[:38],
 	} {
 		for _, name := range []string{"", k.PublicID()} {
-			verdict, err := w.Validate(t.Context(), tenantA, validate.Presentation{Credential: secret.NewText(leaked), PublicIdentifier: name})
+			verdict, err := w.Validate(t.Context(), tenantA, &validate.Presentation{Credential: secret.NewText(leaked), PublicIdentifier: name})
 			if err != nil || verdict != lifecycle.Unknown() {
 				t.Fatal(verdict, err)
 			}
@@ -229,7 +229,7 @@ func TestR12_ALeaseThatEndsDuringTheLookUpDoesNotCount(t *testing.T) {
 	service := validate.New(validate.Config{
 		Keyring: w.keyring, Store: w.db, NotFound: errNotFound, Entries: slow, Log: w.proof, Now: w.clock.Now, Elapsed: w.clock.Elapsed,
 	})
-	verdict, err := service.Validate(t.Context(), tenantA, validate.Presentation{Credential: k.Whole()})
+	verdict, err := service.Validate(t.Context(), tenantA, &validate.Presentation{Credential: k.Whole()})
 	if err != nil || verdict.Code != lifecycle.VerdictRevoked {
 		t.Fatal(verdict.Code, err)
 	}
@@ -245,7 +245,7 @@ func TestR14_ACommitDuringTheLookUpCounts(t *testing.T) {
 	service := validate.New(validate.Config{
 		Keyring: w.keyring, Store: w.db, NotFound: errNotFound, Entries: slow, Log: w.proof, Now: w.clock.Now, Elapsed: w.clock.Elapsed,
 	})
-	verdict, err := service.Validate(t.Context(), tenantA, validate.Presentation{Credential: k.Whole()})
+	verdict, err := service.Validate(t.Context(), tenantA, &validate.Presentation{Credential: k.Whole()})
 	if err != nil || verdict.Code != lifecycle.VerdictRevoked {
 		t.Fatal(verdict.Code, err)
 	}
@@ -293,7 +293,7 @@ func TestR52_AKeyOfAnotherTenantLooksUnknown(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		k := w.issue()
 		w.expect(k, lifecycle.VerdictValid)
-		verdict, err := w.Validate(t.Context(), tenantB, validate.Presentation{Credential: k.Whole()})
+		verdict, err := w.Validate(t.Context(), tenantB, &validate.Presentation{Credential: k.Whole()})
 		if err != nil || verdict != lifecycle.Unknown() {
 			t.Fatal(verdict, err)
 		}
@@ -303,14 +303,14 @@ func TestR52_AKeyOfAnotherTenantLooksUnknown(t *testing.T) {
 func TestCredentialsOfTwoPartsAreOneKey(t *testing.T) {
 	w := newWorld(t, newMemory(t), nil)
 	k := w.issue(func(f *lifecycle.Facts) { f.Authentication = lifecycle.AuthenticationBasic })
-	verdict, err := w.Validate(t.Context(), tenantA, validate.Presentation{
+	verdict, err := w.Validate(t.Context(), tenantA, &validate.Presentation{
 		Credential: k.SecretPart(), PublicIdentifier: k.PublicID(), APIID: apiA, EnvironmentSlug: "dev",
 	})
 	if err != nil || !verdict.IsValid() {
 		t.Fatal(verdict.Code, err)
 	}
 	w.expect(k, lifecycle.VerdictNotFound) // in one piece it is not what was issued
-	verdict, err = w.Validate(t.Context(), tenantA, validate.Presentation{
+	verdict, err = w.Validate(t.Context(), tenantA, &validate.Presentation{
 		Credential: k.SecretPart(), PublicIdentifier: k.PublicID(), EnvironmentSlug: "prod",
 	})
 	if err != nil || verdict.Code != lifecycle.VerdictWrongEnvironment {
@@ -319,7 +319,7 @@ func TestCredentialsOfTwoPartsAreOneKey(t *testing.T) {
 }
 
 func TestEntriesThatCannotBeReadAreReplaced(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onShared(t, func(t *testing.T, w *world) {
 		k := w.issue()
 		epoch, position, err := w.state.Epoch(t.Context())
 		w.must(err)
@@ -357,7 +357,7 @@ func TestR19_ASharedStateThatFailsIsLeftAloneAndTriedAgain(t *testing.T) {
 		broken = &brokenEntries{Entries: c.Entries, isDown: true}
 		c.Entries, c.Logger = broken, log.logger()
 	})
-	k := w.issue()
+	k := w.far().issue()
 	for range 100 {
 		w.expectRead(k, lifecycle.VerdictValid)
 	}
@@ -388,7 +388,7 @@ func TestR12_ARedisThatHangsCostsItsTimeoutAndNoAnswer(t *testing.T) {
 	}
 	defer func() { _ = state.Close() }()
 	w := newWorld(t, state, nil)
-	k := w.issue()
+	k := w.far().issue()
 	w.expect(k, lifecycle.VerdictValid)
 	server.Pause()
 	defer server.Resume()
@@ -407,7 +407,7 @@ func TestT10_EveryQuestionIsCountedOnce(t *testing.T) {
 		w.expect(good, lifecycle.VerdictValid)
 		w.expect(bad, lifecycle.VerdictRevoked)
 		w.expect(stranger, lifecycle.VerdictNotFound)
-		if _, err := w.Validate(t.Context(), tenantA, validate.Presentation{}); err != nil {
+		if _, err := w.Validate(t.Context(), tenantA, &validate.Presentation{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,10 +1,15 @@
 package validate_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"maps"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,6 +39,9 @@ var (
 	errNotFound = errors.New("not found")
 )
 
+// ids makes ids of the form that the store gives.
+var ids = lifecycle.IDs{Now: time.Now, Rand: rand.Reader}
+
 // database keeps the store's promises to validators and to the follower of the log, in memory.
 type database struct {
 	mu        sync.Mutex
@@ -42,7 +50,9 @@ type database struct {
 	keys      map[[32]byte]lifecycle.Facts
 	isDown    bool
 	afterRead func() // runs once, between the reading of facts and their arrival
+	onList    func() // runs once, before the second page of digests is read
 	reads     atomic.Int64
+	listed    atomic.Int64 // pages of digests
 	atOnce    atomic.Int64
 	most      atomic.Int64
 	gate      chan struct{} // when set, reads wait for it
@@ -132,6 +142,34 @@ func (d *database) LogOf(context.Context, lifecycle.TenantID, int64, int) ([]lif
 	return nil, errDown
 }
 
+// Digests lists two at a time, so that there are pages.
+func (d *database) Digests(_ context.Context, after string, _ int) ([][]byte, string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.isDown {
+		return nil, "", errDown
+	}
+	d.listed.Add(1)
+	if during := d.onList; during != nil && after != "" {
+		d.onList = nil
+		d.mu.Unlock()
+		during()
+		d.mu.Lock()
+	}
+	var digests [][]byte
+	next := ""
+	for _, digest := range slices.SortedFunc(maps.Keys(d.keys), func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) }) {
+		switch {
+		case hex.EncodeToString(digest[:]) <= after:
+		case len(digests) == 2:
+			return digests, next, nil
+		default:
+			digests, next = append(digests, append([]byte(nil), digest[:]...)), hex.EncodeToString(digest[:])
+		}
+	}
+	return digests, "", nil
+}
+
 func (d *database) DigestsBelow(_ context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -158,11 +196,16 @@ func (c *clock) advance(d time.Duration) { c.elapsed.Add(int64(d)) }
 // proof is a follower that proves what the test says.
 type proof struct {
 	position atomic.Int64
+	told     atomic.Int64 // up to where the node's own memory was told what changed
 	asked    atomic.Int64
 	isProven atomic.Bool
 }
 
 func (p *proof) Known() (int64, time.Duration, bool) {
+	return p.position.Load(), time.Duration(p.asked.Load()), p.isProven.Load() && p.told.Load() >= p.position.Load()
+}
+
+func (p *proof) Projected() (int64, time.Duration, bool) {
 	return p.position.Load(), time.Duration(p.asked.Load()), p.isProven.Load()
 }
 
@@ -190,6 +233,7 @@ type world struct {
 	uses     *validate.Uses
 	recorded []validate.Use
 	position int64 // projected
+	isFar    bool  // what the node has in its own memory is forgotten before each question
 }
 
 func newWorld(t testing.TB, state shared.State, change func(*validate.Config)) *world {
@@ -247,8 +291,21 @@ func openRedis(t testing.TB, url string) shared.State {
 // onBoth runs a test on both implementations of the shared state.
 func onBoth(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
-	t.Run("memory", func(t *testing.T) { test(t, newWorld(t, newMemory(t), nil)) })
-	t.Run("redis", func(t *testing.T) { test(t, newWorld(t, openRedis(t, testenv.Redis(t)), nil)) })
+	t.Run("near", func(t *testing.T) { test(t, newWorld(t, newMemory(t), nil)) })
+	onShared(t, test)
+}
+
+// onShared runs a test on nodes that remember nothing themselves.
+func onShared(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Run("memory", func(t *testing.T) { test(t, newWorld(t, newMemory(t), nil).far()) })
+	t.Run("redis", func(t *testing.T) { test(t, newWorld(t, openRedis(t, testenv.Redis(t)), nil).far()) })
+}
+
+// far has every question answered from elsewhere than the node's own memory.
+func (w *world) far() *world {
+	w.isFar = true
+	return w
 }
 
 func (w *world) must(err error) {
@@ -292,6 +349,10 @@ func (w *world) project(position int64, wholeTenant bool, digests ...[32]byte) {
 		w.t.Fatal("the projection was refused")
 	}
 	w.position = position
+	if w.Service != nil { // else the test has nodes of its own
+		w.Outdate(tenantA, position, digests, wholeTenant, false)
+	}
+	w.proof.told.Store(position)
 	w.prove()
 }
 
@@ -320,19 +381,29 @@ func (w *world) issue(change ...func(f *lifecycle.Facts)) key {
 	position := w.db.change(k.digest, lifecycle.EventKeySetCreated, func(f *lifecycle.Facts) {
 		*f = lifecycle.Facts{
 			TenantID: tenantA, TenantStatus: lifecycle.TenantActive,
-			ApplicationID: "app_a", ApplicationStatus: lifecycle.ApplicationActive,
+			ApplicationID: lifecycle.ApplicationID(ids.New(lifecycle.KindApplication)), ApplicationStatus: lifecycle.ApplicationActive,
 			EnvironmentID: "env_a", EnvironmentSlug: "dev",
-			KeySetID: lifecycle.KeySetID("ks_" + c.PublicID()), KeySetStatus: lifecycle.KeySetActive,
+			KeySetID: lifecycle.KeySetID(ids.New(lifecycle.KindKeySet)), KeySetStatus: lifecycle.KeySetActive,
 			Authentication: lifecycle.AuthenticationAPIKey,
-			KeyID:          lifecycle.KeyID("key_" + c.PublicID()), KeyStatus: lifecycle.KeyActive,
+			KeyID:          lifecycle.KeyID(ids.New(lifecycle.KindKey)), KeyStatus: lifecycle.KeyActive,
 			AuthorizedAPIs: []lifecycle.APIID{apiA},
 		}
 		for _, change := range change {
 			change(f)
 		}
 	})
-	w.project(position, false)
+	w.project(position, false, k.digest)
 	return k
+}
+
+// sameFacts compares facts as they are after a round trip.
+func sameFacts(a, b lifecycle.Facts) bool {
+	same := func(x, y *time.Time) bool { return (x == nil) == (y == nil) && (x == nil || x.Equal(*y)) }
+	if !same(a.ExpiresAt, b.ExpiresAt) || !same(a.RetiresAt, b.RetiresAt) {
+		return false
+	}
+	a.ExpiresAt, a.RetiresAt, b.ExpiresAt, b.RetiresAt = nil, nil, nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 func suspend(f *lifecycle.Facts) {
@@ -344,7 +415,10 @@ func revoke(f *lifecycle.Facts) {
 }
 
 func (w *world) ask(k key) (lifecycle.Verdict, error) {
-	return w.Validate(context.Background(), tenantA, validate.Presentation{Credential: k.Whole()})
+	if w.isFar {
+		w.Forget()
+	}
+	return w.Validate(context.Background(), tenantA, &validate.Presentation{Credential: k.Whole()})
 }
 
 func (w *world) expect(k key, want lifecycle.VerdictCode) {

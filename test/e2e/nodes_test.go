@@ -27,11 +27,11 @@ func TestNODES_P1_P2_AChangeThroughOneNodeIsSeenLiveAndInEffectOnTheOther(t *tes
 	sets := open(t, "sse", other.Client, keySetFeed, vars{"filter": vars{"id": vars{"eq": set}}})
 	expect := func(what, verdict, event string) {
 		t.Helper()
-		if got := verdictOf(t, other.Client, vars{"credential": key}); got != verdict {
-			t.Errorf("%s through one node, the other says %s at once", what, got)
-		}
 		if m := until(t, feed, "DATA"); m.Get("event", "type") != event {
 			t.Errorf("%s through one node, the other's feed says %v", what, m)
+		}
+		if got := verdictOf(t, other.Client, vars{"credential": key}); got != verdict {
+			t.Errorf("%s through one node, and the other, which has told of it, says %s", what, got)
 		}
 		until(t, sets, "DATA")
 	}

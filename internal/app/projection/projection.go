@@ -80,3 +80,18 @@ func (p ForValidators) Lookup(ctx context.Context, tenant lifecycle.TenantID, di
 func (p ForValidators) Fill(ctx context.Context, tenant lifecycle.TenantID, digest [32]byte, epoch string, version int64, facts []byte, ttl time.Duration) (bool, error) {
 	return p.State.Fill(ctx, string(tenant), digest, shared.Epoch(epoch), version, facts, ttl)
 }
+
+// ForNear is what validators keep in memory as a live.Near.
+type ForNear struct{ Service *validate.Service }
+
+var _ live.Near = ForNear{}
+
+// Outdate implements live.Near.
+func (p ForNear) Outdate(changes []live.Change) {
+	for _, c := range changes {
+		p.Service.Outdate(c.TenantID, c.Position, c.Digests, c.WholeTenant, c.IsForeign)
+	}
+}
+
+// Forget implements live.Near.
+func (p ForNear) Forget() { p.Service.Forget() }

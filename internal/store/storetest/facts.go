@@ -108,6 +108,41 @@ func testGatewayFacts(t *testing.T, db Database) {
 	same(t, "without a budget", without)(ask(w.gateway.Digest))
 }
 
+func testDigests(t *testing.T, db Database) {
+	w := settle(t, db)
+	want := map[string]bool{string(w.key.Digest): true}
+	for i := range 5 {
+		set := w.newSet(fmt.Sprint("set ", i))
+		key := w.newKey(1)
+		key.KeySetID = set.ID
+		insert(t, db, &set, &key)
+		want[string(key.Digest)] = true
+	}
+	settle(t, db) // the list knows no tenants
+	got := map[string]bool{}
+	for after, pages := "", 0; ; pages++ {
+		digests, next, err := db.Digests(t.Context(), after, 2)
+		no(t, err)
+		for _, digest := range digests {
+			got[string(digest)] = true
+		}
+		if len(digests) > 2 || pages > 100 {
+			t.Fatalf("%d digests on page %d", len(digests), pages)
+		}
+		if after = next; next == "" {
+			break
+		}
+	}
+	for digest := range want {
+		if !got[digest] {
+			t.Errorf("the digest of a key is not listed")
+		}
+	}
+	if len(got) != len(want)+1 {
+		t.Errorf("%d digests are listed, want %d", len(got), len(want)+1)
+	}
+}
+
 func testDigestsBelow(t *testing.T, db Database) {
 	w, other := settle(t, db), settle(t, db)
 	w.link(t, db)

@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t testing.TB) Database) {
 		"KeysTellTheirDigestAndTheirTenant":                testDigestsAndTenantsOfKeys,
 		"FactsAreAsNewAsTheirPosition":                     testFacts,
 		"FactsOfGatewaysAreAsNewAsTheirPosition":           testGatewayFacts,
+		"DigestsOfAllKeys":                                 testDigests,
 		"DigestsBelowEvents":                               testDigestsBelow,
 		"T6_RecordUseOnlyRaises":                           testRecordUse,
 		"T10_UsesAreAddedUpHoweverManyNodesWrite":          testUsage,
