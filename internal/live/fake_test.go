@@ -273,10 +273,17 @@ func start(t testing.TB, log *fakeLog, state *brokenState, config live.Config) *
 
 func startOn(t testing.TB, log *fakeLog, state live.State, config live.Config) *node {
 	t.Helper()
+	n := startWith(t, log, state, config)
+	n.log = log
+	return n
+}
+
+func startWith(t testing.TB, log live.Log, state live.State, config live.Config) *node {
+	t.Helper()
 	begin := time.Now()
 	config.Log, config.State, config.Now = log, state, time.Now
 	config.Elapsed = func() time.Duration { return time.Since(begin) }
-	n := &node{Follower: live.NewFollower(config), log: log}
+	n := &node{Follower: live.NewFollower(config)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {

@@ -3,6 +3,7 @@ package sharedtest
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -19,6 +20,7 @@ type world struct {
 	restore     func()
 	saved       int // lives are counted, so that a saved one is not restored into another
 	life        int
+	asked       []int64 // the newest position when the challenge of that microsecond was made
 }
 
 // pendingFill has read its facts and is on its way.
@@ -31,9 +33,11 @@ type pendingFill struct {
 
 // projection follows the protocol of package shared.
 type projection struct {
-	joined bool
-	epoch  shared.Epoch
-	at     int64
+	joined     bool
+	epoch      shared.Epoch
+	at         int64
+	challenges shared.Challenges // read before newest was
+	newest     int64
 }
 
 func (w *world) newest() int64 { return int64(len(w.log)) }
@@ -54,6 +58,11 @@ func (w *world) nothingOutdated(r *rapid.T, at place) {
 	a := w.s.lookup(r, at.tenant, at.digest)
 	if a.Watermark > w.newest() {
 		r.Fatalf("watermark %d is beyond the log's newest position %d", a.Watermark, w.newest())
+	}
+	if a.Echo != shared.NoEcho {
+		if proven := w.asked[a.Echo.Microseconds()]; a.Watermark < proven {
+			r.Fatalf("the echo of %v is shown under watermark %d, though %d had been committed", a.Echo, a.Watermark, proven)
+		}
 	}
 	if a.Kind != shared.Facts {
 		return
@@ -100,7 +109,7 @@ func (w *world) project(r *rapid.T) {
 	if !p.joined {
 		epoch, watermark := w.s.epoch(r)
 		if watermark != shared.NoPosition {
-			*p = projection{true, epoch, watermark}
+			p.joined, p.epoch, p.at = true, epoch, watermark
 			return
 		}
 		_, err := w.s.Begin(r.Context(), epoch, w.newest())
@@ -108,11 +117,28 @@ func (w *world) project(r *rapid.T) {
 		return
 	}
 	to := rapid.Int64Range(p.at, max(p.at, w.newest())).Draw(r, "to")
-	if w.s.advance(r, p.epoch, p.at, to, w.log[p.at:to]...) {
+	var answered shared.Challenges
+	if to >= p.newest {
+		answered = p.challenges
+	}
+	if w.s.answer(r, p.epoch, p.at, to, answered, w.log[p.at:to]...) {
 		p.at = to
 	} else {
 		p.joined = false
 	}
+}
+
+// challenge is made by a node that asks whether it is told everything.
+func (w *world) challenge(r *rapid.T) {
+	w.s.challenge(r, time.Duration(len(w.asked))*time.Microsecond)
+	w.asked = append(w.asked, w.newest())
+}
+
+// hear is what a projection does before it looks how far the log is. Its answer may come any time later.
+func (w *world) hear(r *rapid.T) {
+	p := &w.projections[rapid.IntRange(0, len(w.projections)-1).Draw(r, "projection")]
+	p.challenges = w.s.challenges(r)
+	p.newest = w.newest()
 }
 
 // writeThrough is what a node does right after its commit, if it lives that long.
@@ -164,6 +190,7 @@ func history(t *testing.T, s subject) {
 			"land":    w.land,
 			"land2":   w.land, // as likely as all that stands in its way
 			"project": w.project, "project2": w.project,
+			"challenge": w.challenge, "hear": w.hear,
 			"writeThrough": w.writeThrough,
 			"lose": func(r *rapid.T) {
 				if rapid.IntRange(0, 3).Draw(r, "chance") == 0 {
