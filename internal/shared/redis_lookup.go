@@ -344,3 +344,16 @@ func (r *Redis) Lookup(ctx context.Context, tenant string, digest [32]byte) (Ans
 	}
 	return a, nil
 }
+
+// RedisStats are the figures of look-ups since the state was opened.
+type RedisStats struct {
+	Lookups    int64 // look-ups asked for
+	RoundTrips int64 // exchanges with Redis that answered them
+	Refused    int64 // look-ups refused because too many waited
+}
+
+// Stats returns the present figures.
+func (r *Redis) Stats() RedisStats {
+	l := r.lookups
+	return RedisStats{Lookups: l.asked.Load(), RoundTrips: l.trips.Load(), Refused: l.refused.Load()}
+}
