@@ -94,6 +94,7 @@ var groups = []struct {
 	{"cold", []string{"cold"}, measureColdStart},
 	{"revocation", []string{"revocation"}, measureRevocation},
 	{"outage", []string{"outage"}, measureOutage},
+	{"memory", []string{"memory"}, measureRedisMemory},
 	{"graph", []string{"graph"}, measureGraph},
 	{"fan-out", []string{"fan-out"}, measureFanOut},
 	{"writers", []string{"writers"}, measureWriters},
