@@ -1,25 +1,19 @@
 package shared_test
 
 import (
-	"bufio"
-	"fmt"
-	"net"
-	"os/exec"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/keywright/keywright/internal/shared"
 	"github.com/keywright/keywright/internal/shared/sharedtest"
+	"github.com/keywright/keywright/internal/testenv"
 )
 
 func TestRedisClusterKeepsTheContract(t *testing.T) {
-	cluster := startCluster(t)
+	cluster := testenv.RedisCluster(t)
 	sharedtest.Run(t, func(tb testing.TB) shared.State {
-		s := clustered{openRedis(tb, cluster.url, unhurried), cluster}
+		s := clustered{openRedis(tb, cluster.URL(), unhurried), cluster}
 		s.Flush(tb)
 		return s
 	})
@@ -27,8 +21,8 @@ func TestRedisClusterKeepsTheContract(t *testing.T) {
 
 // A shard that restarts empty is found out although the others remember everything.
 func TestR13_OneShardOfAClusterLosesItsMemory(t *testing.T) {
-	cluster := startCluster(t)
-	r := openRedis(t, cluster.url, unhurried)
+	cluster := testenv.RedisCluster(t)
+	r := openRedis(t, cluster.URL(), unhurried)
 	ctx := t.Context()
 	old := begin(t, r, 10)
 	digest := [32]byte{1}
@@ -45,7 +39,7 @@ func TestR13_OneShardOfAClusterLosesItsMemory(t *testing.T) {
 		t.Fatal("not advanced")
 	}
 
-	check(t, cluster.nodes[0].FlushAll(ctx).Err())
+	cluster.Nodes[0].FlushAll()
 
 	lost := 0
 	for _, tenant := range tenants {
@@ -101,83 +95,13 @@ func TestR13_OneShardOfAClusterLosesItsMemory(t *testing.T) {
 // clustered is a Redis Cluster that loses its memory when told to.
 type clustered struct {
 	*shared.Redis
-	cluster *cluster
+	cluster *testenv.RedisClusterInstance
 }
 
 var _ sharedtest.Flusher = clustered{}
 
-func (c clustered) Flush(tb testing.TB) {
-	for _, node := range c.cluster.nodes {
-		check(tb, node.FlushAll(tb.Context()).Err())
+func (c clustered) Flush(testing.TB) {
+	for _, node := range c.cluster.Nodes {
+		node.FlushAll()
 	}
-}
-
-// cluster is three real servers with a third of the slots each.
-type cluster struct {
-	url   string
-	nodes []*redis.Client
-}
-
-func startCluster(t *testing.T) *cluster {
-	t.Helper()
-	c := &cluster{}
-	var addrs []string
-	for range 3 {
-		port, busPort := startNode(t)
-		addr := fmt.Sprintf("127.0.0.1:%d", port)
-		addrs = append(addrs, addr)
-		c.nodes = append(c.nodes, rawClient(t, "redis://"+addr))
-		check(t, c.nodes[0].Do(t.Context(), "CLUSTER", "MEET", "127.0.0.1", port, busPort).Err())
-	}
-	for i, node := range c.nodes {
-		check(t, node.ClusterAddSlotsRange(t.Context(), i*16384/3, (i+1)*16384/3-1).Err())
-	}
-	for _, node := range c.nodes {
-		eventually(t, "cluster is complete", func() bool {
-			info, err := node.ClusterInfo(t.Context()).Result()
-			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
-		})
-	}
-	c.url = "redis+cluster://" + addrs[0] + "?addr=" + addrs[1] + "&addr=" + addrs[2]
-	return c
-}
-
-// startNode starts one server that will be part of a cluster. Somebody else may take a port before the server does;
-// then it ends, and the next one gets others.
-func startNode(t *testing.T) (port, busPort int) {
-	t.Helper()
-	for range 5 {
-		port, busPort = freePort(t), freePort(t)
-		// The shell ends the server when its input closes: at the end of the test, however that comes.
-		server := exec.Command("sh", "-c", `redis-server "$@" & cat; kill -9 $!`, "sh",
-			"--port", strconv.Itoa(port), "--cluster-port", strconv.Itoa(busPort), "--bind", "127.0.0.1",
-			"--cluster-enabled", "yes", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
-		input, err := server.StdinPipe()
-		check(t, err)
-		output, err := server.StdoutPipe()
-		check(t, err)
-		check(t, server.Start())
-		t.Cleanup(func() {
-			_ = input.Close()
-			_ = server.Wait() // it was killed
-		})
-		for lines := bufio.NewScanner(output); lines.Scan(); {
-			if strings.Contains(lines.Text(), "Ready to accept connections") {
-				return port, busPort
-			}
-			if strings.Contains(lines.Text(), "bind:") || strings.Contains(lines.Text(), "Failed listening") {
-				break
-			}
-		}
-	}
-	t.Fatal("no cluster node could be started")
-	return 0, 0
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	defer func() { check(t, listener.Close()) }()
-	return listener.Addr().(*net.TCPAddr).Port
 }

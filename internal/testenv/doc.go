@@ -9,6 +9,8 @@
 //
 //	pg := testenv.PostgresServer(t, true) // fsync on: what was acknowledged must survive pg.Kill()
 //	r := testenv.RedisServer(t)           // r.Pause() makes it hang, r.Stop() makes it refuse
+//	s := testenv.RedisSentinel(t)         // s.CutReplication() and s.FailOver() lose the last writes
+//	c := testenv.RedisCluster(t)          // c.Nodes are three servers
 //
 // The shared PostgreSQL server is the one that KEYWRIGHT_TEST_POSTGRES names (the URL of an account that
 // may create databases). Without it every test process starts its own, which costs about two seconds, and

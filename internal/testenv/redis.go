@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strconv"
@@ -24,7 +25,13 @@ func Redis(tb testing.TB) string {
 // like a cache that was lost.
 func RedisServer(tb testing.TB) *RedisInstance {
 	tb.Helper()
-	server, err := newRedis()
+	return redisServer(tb)
+}
+
+// redisServer starts a server with more arguments than usual.
+func redisServer(tb testing.TB, args ...string) *RedisInstance {
+	tb.Helper()
+	server, err := newRedis(args...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -89,6 +96,7 @@ func (r *RedisInstance) must(err error) {
 // redis is a server with its folder. running is nil while it is stopped.
 type redis struct {
 	binary string
+	args   []string
 	folder *folder
 	port   int
 
@@ -96,7 +104,20 @@ type redis struct {
 	running *process
 }
 
-func newRedis() (*redis, error) {
+func newRedis(args ...string) (*redis, error) {
+	r, err := prepareRedis(args...)
+	if err != nil {
+		return nil, err
+	}
+	port, running, err := onFreePort(r.spawn)
+	if err != nil {
+		return nil, errors.Join(err, r.folder.remove())
+	}
+	r.port, r.running = port, running
+	return r, nil
+}
+
+func prepareRedis(args ...string) (*redis, error) {
 	binary, err := program("redis-server", "redis-server", "/usr/local/bin")
 	if err != nil {
 		return nil, err
@@ -105,19 +126,15 @@ func newRedis() (*redis, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &redis{binary: binary, folder: folder}
-	port, running, err := onFreePort(r.spawn)
-	if err != nil {
-		return nil, errors.Join(err, folder.remove())
-	}
-	r.port, r.running = port, running
-	return r, nil
+	return &redis{binary: binary, args: args, folder: folder}, nil
 }
 
 func (r *redis) spawn(port int) (*process, error) {
-	cmd := exec.Command(r.binary, "--port", strconv.Itoa(port), "--bind", "127.0.0.1",
-		"--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", r.folder.path)
-	return spawn(cmd, "Ready to accept connections", syscall.SIGKILL)
+	args := []string{
+		"--port", strconv.Itoa(port), "--bind", "127.0.0.1",
+		"--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", r.folder.path,
+	}
+	return spawn(exec.Command(r.binary, append(args, r.args...)...), "Ready to accept connections", syscall.SIGKILL)
 }
 
 func (r *redis) start() error {
@@ -155,30 +172,54 @@ func (r *redis) signal(sig syscall.Signal) error {
 	return r.running.signal(sig)
 }
 
-// flushTimeout bounds FlushAll, so that flushing a paused server fails instead of hanging.
-const flushTimeout = 10 * time.Second
+// answerTimeout bounds one command, so that one for a paused server fails instead of hanging.
+const answerTimeout = 10 * time.Second
 
-// flushAll speaks the protocol by hand: one command does not deserve a client.
 func (r *redis) flushAll() error {
-	conn, err := net.DialTimeout("tcp", loopback(r.port), flushTimeout)
+	answer, err := r.command("FLUSHALL SYNC")
 	if err != nil {
 		return fmt.Errorf("flush Redis: %w", err)
 	}
-	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(flushTimeout)); err != nil {
-		return fmt.Errorf("flush Redis: %w", err)
-	}
-	if _, err := conn.Write([]byte("FLUSHALL SYNC\r\n")); err != nil {
-		return fmt.Errorf("flush Redis: %w", err)
-	}
-	answer, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("flush Redis: %w", err)
-	}
-	if answer = strings.TrimSpace(answer); answer != "+OK" {
+	if answer != "OK" {
 		return fmt.Errorf("flush Redis: it answered %q", answer)
 	}
 	return nil
+}
+
+// command sends one line and returns the answer, a text. It speaks the protocol by hand: what is needed here does not
+// deserve a client.
+func (r *redis) command(line string) (string, error) {
+	conn, err := net.DialTimeout("tcp", loopback(r.port), answerTimeout)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
+		return "", err
+	}
+	if _, err := conn.Write([]byte(line + "\r\n")); err != nil {
+		return "", err
+	}
+	reader := bufio.NewReader(conn)
+	head, err := reader.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	kind, text := head[0], strings.TrimSpace(head[1:])
+	switch kind {
+	case '+', ':':
+		return text, nil
+	case '$':
+		size, err := strconv.Atoi(text)
+		if err != nil || size < 0 {
+			return "", err
+		}
+		body := make([]byte, size)
+		_, err = io.ReadFull(reader, body)
+		return string(body), err
+	default:
+		return "", fmt.Errorf("%s: %s", line, text)
+	}
 }
 
 func (r *redis) remove() error {
