@@ -20,7 +20,8 @@
 //
 // The shared state is believed when three things hold together:
 //
-//   - the follower has proven, within the lease, which position was the newest;
+//   - the follower has proven, within the lease, which position was the newest, or another node has proven to
+//     this one through the state that it projects what the database says;
 //   - the state has projected everything up to that position;
 //   - the entry is as new as the newest change that outdated its whole tenant (T2).
 //

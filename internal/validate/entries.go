@@ -36,6 +36,9 @@ type Answer struct {
 	TenantTombstone int64  // whatever the tenant has below this position is outdated
 	Watermark       int64  // everything committed up to here has been projected; negative: nothing is known
 	Epoch           string // to fill with; empty: do not fill
+	// Echo is by Elapsed: everything committed before lies at or below the watermark, as another node has proven to this
+	// one through the state; negative: nothing was proven so.
+	Echo time.Duration
 }
 
 // lease reads a proof of the log, and says whether it is young enough.
@@ -47,10 +50,6 @@ func (s *Service) lease(proof func() (int64, time.Duration, bool)) (position int
 // believe reads an entry, and says whether the state it was read from has projected everything that was committed when
 // asked. Without that the entry serves for nothing but the epoch to fill with.
 func (s *Service) believe(ctx context.Context, tenant lifecycle.TenantID, digest *[32]byte) (a Answer, asked time.Duration, isCurrent bool) {
-	if _, _, isLeased := s.lease(s.Log.Projected); !isLeased {
-		s.counts.leaseless.Add(1)
-		return Answer{}, 0, false
-	}
 	if !s.entries.allows(s.Elapsed()) {
 		s.counts.skipped.Add(1)
 		return Answer{}, 0, false
@@ -64,10 +63,14 @@ func (s *Service) believe(ctx context.Context, tenant lifecycle.TenantID, digest
 	}
 	// After the look-up: this node may have acknowledged something, or the lease ended, while it ran.
 	position, asked, isLeased := s.lease(s.Log.Projected)
+	if !isLeased {
+		// The database tells this node nothing; the shared state may, through a node that it does tell.
+		asked, isLeased = a.Echo, a.Echo >= 0 && s.Elapsed()-a.Echo < s.Lease
+	}
 	switch {
 	case !isLeased:
 		s.counts.leaseless.Add(1)
-		return Answer{}, 0, false
+		return a, 0, false
 	case a.Watermark < position:
 		s.counts.behind.Add(1)
 		return a, 0, false

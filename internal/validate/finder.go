@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/secret"
 )
 
 // kind is what a finder has to know of the things it finds.
@@ -34,11 +35,37 @@ type finder[T any] struct {
 	kind    kind[T]
 	near    *near[T]
 	missing *near[T] // digests under which there is nothing; apart, so that a flood of them evicts nothing else
+	issued  *issued  // null: nobody knows which digests were issued
 	flight  singleflight.Group
 }
 
-func newFinder[T any](s *Service, kind kind[T], capacity int) *finder[T] {
-	return &finder[T]{Service: s, kind: kind, near: newNear[T](s.marks, capacity), missing: newNear[T](s.marks, s.Unknown)}
+func newFinder[T any](s *Service, kind kind[T], capacity int, issued *issued) *finder[T] {
+	return &finder[T]{Service: s, kind: kind, near: newNear[T](s.marks, capacity), missing: newNear[T](s.marks, s.Unknown), issued: issued}
+}
+
+// find asks for a credential, under all versions of the server secret; the value is null where it is not known. It
+// needs no memory of its own when the answer is near.
+func find[T any](ctx context.Context, f *finder[T], tenant lifecycle.TenantID, c secret.Credential) (value *T, isNear bool, err error) {
+	nowhere := 0
+	for _, version := range f.versions {
+		digest := f.Keyring.Digest(version, c)
+		value, isKnown := f.atHand(tenant, &digest)
+		if value != nil {
+			return value, true, nil
+		}
+		if isKnown {
+			nowhere++
+		}
+	}
+	if nowhere == len(f.versions) {
+		return nil, true, nil
+	}
+	digests := make([][32]byte, len(f.versions))
+	for i, version := range f.versions {
+		digests[i] = f.Keyring.Digest(version, c)
+	}
+	answer, err := f.away(ctx, tenant, digests)
+	return answer.value, false, err
 }
 
 func (f *finder[T]) forget() {
@@ -62,7 +89,7 @@ func (f *finder[T]) atHand(tenant lifecycle.TenantID, digest *[32]byte) (value *
 	if value, isKnown = f.near.get(tenant, digest); isKnown {
 		return value, true
 	}
-	if f.issued.excludes(digest) {
+	if f.issued != nil && f.issued.excludes(digest) {
 		return nil, true
 	}
 	return f.missing.get(tenant, digest)
@@ -71,6 +98,14 @@ func (f *finder[T]) atHand(tenant lifecycle.TenantID, digest *[32]byte) (value *
 // away asks others: the shared state, or else the database. digests are those of one credential under all versions of
 // the server secret, the likeliest first.
 func (f *finder[T]) away(ctx context.Context, tenant lifecycle.TenantID, digests [][32]byte) (found[T], error) {
+	answer, err := f.askAway(ctx, tenant, digests)
+	if err == nil && f.Elapsed()-answer.asked >= f.Lease {
+		err = errors.New("the answer came too late")
+	}
+	return answer, err
+}
+
+func (f *finder[T]) askAway(ctx context.Context, tenant lifecycle.TenantID, digests [][32]byte) (found[T], error) {
 	epochs := make([]string, len(digests))
 	for i := range digests {
 		answer, epoch, isFresh := f.lookup(ctx, tenant, &digests[i])

@@ -32,9 +32,10 @@ func (p *Presentation) parse() (secret.Credential, error) {
 	return secret.Parse(p.Credential.Reveal())
 }
 
-// Store is the database. manage.Store is one and says what Facts promises.
+// Store is the database. manage.Store is one and says what both methods promise.
 type Store interface {
 	Facts(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, int64, error)
+	GatewayFacts(ctx context.Context, digest []byte) (lifecycle.GatewayFacts, int64, error)
 }
 
 // Log says what is proven about the log. live.Follower is one and says what both promise: Known is what this process'
@@ -77,6 +78,7 @@ type Service struct {
 	marks    *marks
 	issued   *issued
 	keys     *finder[lifecycle.Facts]
+	gateways *finder[lifecycle.GatewayFacts]
 	entries  breaker
 	counts   counts
 }
@@ -94,7 +96,8 @@ func New(c Config) *Service {
 	s := &Service{
 		Config: c, versions: c.Keyring.Versions(), slots: make(chan struct{}, c.Loads), marks: newMarks(), issued: newIssued(c.Digests),
 	}
-	s.keys = newFinder(s, newKeys(s), c.Near)
+	s.keys = newFinder(s, newKeys(s), c.Near, s.issued)
+	s.gateways = newFinder(s, gateways{s}, gatewayCount, nil)
 	return s
 }
 
@@ -135,6 +138,7 @@ func (s *Service) Forget() {
 	s.marks.forget()
 	s.issued.doubt()
 	s.keys.forget()
+	s.gateways.forget()
 }
 
 // Validate decides whether what is presented may pass in the tenant of the caller. Unknown, malformed and another
@@ -145,61 +149,28 @@ func (s *Service) Validate(ctx context.Context, tenant lifecycle.TenantID, p *Pr
 		s.counts.malformed.Add(1)
 		return lifecycle.Unknown(), nil //nolint:nilerr // a malformed key is a verdict, not an error
 	}
-	if len(s.versions) == 1 {
-		digest := s.Keyring.Digest(s.versions[0], credential)
-		if facts, isKnown := s.keys.atHand(tenant, &digest); isKnown {
-			s.counts.near.Add(1)
-			return s.judge(facts, p), nil
-		}
-	}
-	return s.decide(ctx, tenant, s.digests(credential), p)
+	facts, isNear, err := find(ctx, s.keys, tenant, credential)
+	return s.decide(facts, isNear, err, p)
 }
 
 // ValidateKey is Validate for a key whose digest is known, because something else than its secret has proven it.
 func (s *Service) ValidateKey(ctx context.Context, tenant lifecycle.TenantID, digest [32]byte, p *Presentation) (lifecycle.Verdict, error) {
-	return s.decide(ctx, tenant, [][32]byte{digest}, p)
-}
-
-func (s *Service) digests(c secret.Credential) [][32]byte {
-	digests := make([][32]byte, len(s.versions))
-	for i, version := range s.versions {
-		digests[i] = s.Keyring.Digest(version, c)
+	if facts, isKnown := s.keys.atHand(tenant, &digest); isKnown {
+		return s.decide(facts, true, nil, p)
 	}
-	return digests
+	key, err := s.keys.away(ctx, tenant, [][32]byte{digest})
+	return s.decide(key.value, false, err, p)
 }
 
-func (s *Service) decide(ctx context.Context, tenant lifecycle.TenantID, digests [][32]byte, p *Presentation) (lifecycle.Verdict, error) {
-	facts, isKnown, err := s.find(ctx, tenant, digests)
+func (s *Service) decide(facts *lifecycle.Facts, isNear bool, err error, p *Presentation) (lifecycle.Verdict, error) {
 	switch {
 	case err != nil:
 		s.counts.undecided.Add(1)
 		return lifecycle.Verdict{}, fmt.Errorf("%w: %w", ErrUndecided, err)
-	case isKnown:
+	case isNear:
 		s.counts.near.Add(1)
 	}
 	return s.judge(facts, p), nil
-}
-
-// find returns null where none of the digests is known.
-func (s *Service) find(ctx context.Context, tenant lifecycle.TenantID, digests [][32]byte) (facts *lifecycle.Facts, isNear bool, err error) {
-	nowhere := 0
-	for i := range digests {
-		facts, isKnown := s.keys.atHand(tenant, &digests[i])
-		if facts != nil {
-			return facts, true, nil
-		}
-		if isKnown {
-			nowhere++
-		}
-	}
-	if nowhere == len(digests) {
-		return nil, true, nil
-	}
-	key, err := s.keys.away(ctx, tenant, digests)
-	if err == nil && s.Elapsed()-key.asked >= s.Lease {
-		err = errors.New("the answer came too late")
-	}
-	return key.value, false, err
 }
 
 // judge makes the verdict of this instant.

@@ -213,11 +213,34 @@ func TestR12_WithoutALeaseTheDatabaseIsAsked(t *testing.T) {
 	w.clock.advance(899 * time.Millisecond)
 	w.expectShared(k, lifecycle.VerdictValid)
 	w.clock.advance(time.Millisecond)
-	lookups := w.entries.lookups.Load()
 	w.expectRead(k, lifecycle.VerdictRevoked)
-	if w.entries.lookups.Load() != lookups {
-		t.Fatal("the shared state was asked without a lease")
-	}
+}
+
+func TestR12_ANodeCutOffFromTheDatabaseBelievesWhatAnotherProvesThroughTheSharedState(t *testing.T) {
+	onShared(t, func(t *testing.T, w *world) {
+		k := w.issue()
+		w.expect(k, lifecycle.VerdictValid) // and shared
+		w.db.setDown(true)
+		w.clock.advance(time.Second)
+		undecided := func(when string) {
+			t.Helper()
+			if verdict, err := w.ask(k); !errors.Is(err, validate.ErrUndecided) {
+				t.Fatalf("%s: %s, %v", when, verdict.Code, err)
+			}
+		}
+		undecided("without any proof")
+		w.must(w.state.Challenge(t.Context(), w.clock.Elapsed()))
+		undecided("before another node has answered")
+		w.answerChallenges()
+		w.clock.advance(899 * time.Millisecond)
+		w.expectShared(k, lifecycle.VerdictValid)
+		w.clock.advance(time.Millisecond)
+		undecided("when the proof is too old")
+		w.must(w.state.Challenge(t.Context(), w.clock.Elapsed()))
+		w.answerChallenges()
+		w.proof.position.Store(w.position + 1) // this node has acknowledged something that is not projected
+		undecided("behind its own acknowledgement")
+	})
 }
 
 func TestR12_ALeaseThatEndsDuringTheLookUpDoesNotCount(t *testing.T) {

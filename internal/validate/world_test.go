@@ -48,6 +48,7 @@ type database struct {
 	events    []lifecycle.Event
 	sequences map[lifecycle.TenantID]int64
 	keys      map[[32]byte]lifecycle.Facts
+	gateways  map[[32]byte]lifecycle.GatewayFacts
 	isDown    bool
 	afterRead func() // runs once, between the reading of facts and their arrival
 	onList    func() // runs once, before the second page of digests is read
@@ -59,7 +60,7 @@ type database struct {
 }
 
 func newDatabase() *database {
-	return &database{sequences: map[lifecycle.TenantID]int64{}, keys: map[[32]byte]lifecycle.Facts{}}
+	return &database{sequences: map[lifecycle.TenantID]int64{}, keys: map[[32]byte]lifecycle.Facts{}, gateways: map[[32]byte]lifecycle.GatewayFacts{}}
 }
 
 func (d *database) Facts(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, int64, error) {
@@ -90,6 +91,21 @@ func (d *database) Facts(ctx context.Context, tenant lifecycle.TenantID, digest 
 		return lifecycle.Facts{}, position, errNotFound
 	}
 	return facts, position, nil
+}
+
+// GatewayFacts reads the facts of gateways, which are kept under no tenant.
+func (d *database) GatewayFacts(_ context.Context, digest []byte) (lifecycle.GatewayFacts, int64, error) {
+	d.reads.Add(1)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	facts, exists := d.gateways[[32]byte(digest)]
+	switch {
+	case d.isDown:
+		return lifecycle.GatewayFacts{}, 0, errDown
+	case !exists:
+		return lifecycle.GatewayFacts{}, int64(len(d.events)), errNotFound
+	}
+	return facts, int64(len(d.events)), nil
 }
 
 // change changes the facts of a key and records the event, as one transaction.
@@ -364,6 +380,21 @@ func (w *world) prove() {
 	w.commit(position)
 	w.proof.asked.Store(int64(w.clock.Elapsed()))
 	w.proof.isProven.Store(true)
+}
+
+// answerChallenges is another node that projects, and has read the database.
+func (w *world) answerChallenges() {
+	w.t.Helper()
+	ctx := context.Background()
+	challenges, err := w.state.Challenges(ctx)
+	w.must(err)
+	epoch, _, err := w.state.Epoch(ctx)
+	w.must(err)
+	advanced, err := w.state.Advance(ctx, epoch, w.position, w.position, challenges)
+	w.must(err)
+	if !advanced {
+		w.t.Fatal("the projection was refused")
+	}
 }
 
 // key is one that was handed out.

@@ -72,7 +72,7 @@ func (p ForValidators) Lookup(ctx context.Context, tenant lifecycle.TenantID, di
 	a, err := p.State.Lookup(ctx, string(tenant), digest)
 	return validate.Answer{
 		HasFacts: a.Kind == shared.Facts, Facts: a.Facts, Version: a.Version,
-		TenantTombstone: a.TenantTombstone, Watermark: a.Watermark, Epoch: string(a.Epoch),
+		TenantTombstone: a.TenantTombstone, Watermark: a.Watermark, Epoch: string(a.Epoch), Echo: a.Echo,
 	}, err
 }
 
