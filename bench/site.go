@@ -31,6 +31,7 @@ type site struct {
 	slug         string
 	api          lifecycle.APIID
 	policy       lifecycle.PolicyID
+	token        string   // of a gateway
 	good         string   // an API key that is accepted
 	keys         []issued // more of them
 
@@ -63,6 +64,8 @@ func (s *site) furnish(b *bench, c apptest.Client) {
 	set := made.Text(b, "keySetAssignments", 0, "keySet", "id")
 	s.good, s.slug = made.Text(b, "keySetAssignments", 0, "credentials", "apiKey"), slug
 	s.organization, s.environment, s.api = lifecycle.OrganizationID(org), lifecycle.EnvironmentID(env), lifecycle.APIID(api)
+	s.token = c.Do(b, `mutation($i: RegisterGatewayInput!) { registerGateway(input: $i) { gatewayToken userErrors { code message path } } }`,
+		apptest.Vars{"i": apptest.Vars{"name": "Bench", "environmentId": env, "dialect": "GENERIC"}}).Text(b, "registerGateway", "gatewayToken")
 	found := c.Do(b, `query($id: ID!) { viewer { tenant { id } } node(id: $id) { ... on KeySet { policy { id } } } }`, apptest.Vars{"id": set})
 	s.tenant, s.policy = lifecycle.TenantID(found.Text(b, "viewer", "tenant", "id")), lifecycle.PolicyID(found.Text(b, "node", "policy", "id"))
 }
@@ -131,6 +134,22 @@ func (s *site) issuePart(b *bench, n int) []issued {
 func (s *site) validates(want string, body request) question {
 	return question{path: "/v1/validate", body: body, want: `"` + want + `"`}
 }
+
+// authorizes asks about a call with a credential, as gateways do that send sub-requests.
+func (s *site) authorizes(credential string) question {
+	return question{method: "GET", path: "/v1/authorize", headers: s.asGateway() + "X-Api-Key: " + credential + "\r\n"}
+}
+
+// checks asks the same over gRPC, as Envoy does.
+func (s *site) checks(credential string) question {
+	message := checkRequest("api.example.com", "/orders/1", [][2]string{{"x-api-key", credential}, {"user-agent", "bench"}, {"accept", "*/*"}})
+	return question{
+		path: "/envoy.service.auth.v3.Authorization/Check", isRPC: true, body: same(string(message)), want: "ks_",
+		metadata: [][2]string{{strings.ToLower(tokenHeader), s.token}},
+	}
+}
+
+func (s *site) asGateway() string { return tokenHeader + ": " + s.token + "\r\n" }
 
 // presents is the body of a validation.
 func (s *site) presents(credential string) []byte { return presented(credential, s.slug) }

@@ -25,6 +25,7 @@ type connection struct {
 	last     []byte
 	until    time.Time // the deadline in force
 	sent     int
+	rpc      *rpc // null: HTTP/1.1
 }
 
 // errUndecided says that the server answered that it cannot decide now.
@@ -41,6 +42,9 @@ type question struct {
 	body    request // null: no body
 	status  int     // of every right answer; 0: 200
 	want    string  // a part of the body of every right answer
+
+	isRPC    bool        // whether it is a call of gRPC; the body is its message, always the same
+	metadata [][2]string // of the call
 }
 
 func (b *bench) connect(p *process, q question) *connection {
@@ -48,7 +52,11 @@ func (b *bench) connect(p *process, q question) *connection {
 	conn, err := net.Dial("tcp", host)
 	b.must(err)
 	b.Cleanup(func() { _ = conn.Close() })
-	return &connection{Conn: conn, head: q.head(host, p.Key), in: make([]byte, 64<<10)}
+	c := &connection{Conn: conn, head: q.head(host, p.Key), in: make([]byte, 64<<10)}
+	if q.isRPC {
+		b.must(c.greet(host, q))
+	}
+	return c
 }
 
 func (q question) head(host, key string) string {
@@ -60,11 +68,14 @@ func (q question) head(host, key string) string {
 	if q.body != nil {
 		head += "Content-Type: application/json\r\nAccept: application/json\r\n"
 	}
-	if key != "" && !strings.Contains(q.headers, "Authorization: ") {
+	if key != "" && !strings.Contains(q.headers, tokenHeader) {
 		head += "Authorization: Bearer " + key + "\r\n"
 	}
 	return head
 }
+
+// tokenHeader says which gateway asks; without it people and programs sign in.
+const tokenHeader = "X-Keywright-Gateway-Token"
 
 // message is the whole request. It is valid until the next call.
 func (c *connection) message(body []byte, hasBody bool) []byte {
@@ -86,6 +97,9 @@ func (c *connection) message(body []byte, hasBody bool) []byte {
 
 // roundTrip asks once and judges the answer.
 func (c *connection) roundTrip(q question, body []byte) error {
+	if c.rpc != nil {
+		return c.call(q)
+	}
 	if _, err := c.Write(c.message(body, q.body != nil)); err != nil {
 		return err
 	}
