@@ -17,6 +17,7 @@ type effort struct {
 	crowd       int           // key sets in the large lists
 	fanned      int           // events of one round of fan-out
 	issued      int           // keys that are each presented once
+	held        int           // keys in memory
 	revoked     int           // keys that are revoked
 	phase       time.Duration // of floods and outages: with, or without
 	outage      time.Duration // how long Redis is out

@@ -50,9 +50,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	e := effort{rounds: 5, round: 900 * time.Millisecond, crowd: 100_000, fanned: 60, issued: 60_000, revoked: 100, phase: 5 * time.Second, outage: 10 * time.Second, bound: 30 * time.Minute}
+	e := effort{rounds: 5, round: 900 * time.Millisecond, crowd: 100_000, fanned: 60, issued: 60_000, held: 1_000_000, revoked: 100, phase: 5 * time.Second, outage: 10 * time.Second, bound: 30 * time.Minute}
 	if *quick {
-		e = effort{rounds: 3, round: 150 * time.Millisecond, crowd: 10_000, fanned: 15, issued: 8_000, revoked: 15, phase: 1500 * time.Millisecond, outage: 3 * time.Second, bound: 6 * time.Minute}
+		e = effort{rounds: 3, round: 150 * time.Millisecond, crowd: 10_000, fanned: 15, issued: 8_000, held: 100_000, revoked: 15, phase: 1500 * time.Millisecond, outage: 3 * time.Second, bound: 6 * time.Minute}
 	}
 	e.connections = max(1, *connections)
 	if *outage > 0 {
@@ -90,6 +90,7 @@ var groups = []struct {
 	{"doors", []string{"near", "garbage", "database", "redis", "unknown", "embedded"}, measureDoors},
 	{"service", []string{"service"}, measureService},
 	{"where", []string{"where"}, measureWhere},
+	{"near-memory", []string{"near-memory"}, measureNearMemory},
 	{"floods", []string{"floods"}, measureFloods},
 	{"cold", []string{"cold"}, measureColdStart},
 	{"revocation", []string{"revocation"}, measureRevocation},
