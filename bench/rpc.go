@@ -43,8 +43,12 @@ type rpc struct {
 func (c *connection) greet(host string, q question) error {
 	var block []byte
 	for _, header := range append([][2]string{
-		{":method", "POST"}, {":scheme", "http"}, {":path", q.path}, {":authority", host},
-		{"content-type", "application/grpc"}, {"te", "trailers"},
+		{":method", "POST"},
+		{":scheme", "http"},
+		{":path", q.path},
+		{":authority", host},
+		{"content-type", "application/grpc"},
+		{"te", "trailers"},
 	}, q.metadata...) {
 		block = append(block, 0) // a literal that nobody remembers (RFC 7541, section 6.2.2)
 		block = hpackText(hpackText(block, header[0]), header[1])
