@@ -81,6 +81,10 @@ func (i inventor) Facts(context.Context, lifecycle.TenantID, []byte) (lifecycle.
 	}, 1, nil
 }
 
+func (inventor) GatewayFacts(context.Context, []byte) (lifecycle.GatewayFacts, int64, error) {
+	return lifecycle.GatewayFacts{}, 0, errors.New("there are no gateways")
+}
+
 // noEntries is a shared state that has nothing and takes nothing.
 type noEntries struct{}
 
