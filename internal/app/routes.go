@@ -11,6 +11,7 @@ import (
 
 	"github.com/keywright/keywright/internal/httpapi"
 	"github.com/keywright/keywright/internal/manage"
+	"github.com/keywright/keywright/internal/shared"
 	"github.com/keywright/keywright/internal/validate"
 	"github.com/keywright/keywright/web"
 )
@@ -65,11 +66,19 @@ func (s *Server) registerMetrics(registry *prometheus.Registry, validation *vali
 	counter("log_events", "Events read from the log.", func() int64 { return s.follower.Stats().Events })
 	counter("log_failures", "Looks at the log that failed.", func() int64 { return s.follower.Stats().LogFailures })
 	counter("projection_failures", "Attempts to project that failed.", func() int64 { return s.follower.Stats().ProjectionFailures })
+	counter("cache_gap", "Times the log or the shared state had lost something that this node knew.", func() int64 { return s.follower.Stats().CacheGaps() })
+	counter("challenges", "Times other nodes were asked for the proof that the database did not give.", func() int64 { return s.follower.Stats().Challenges })
+	counter("challenge_failures", "Times that asking other nodes failed.", func() int64 { return s.follower.Stats().ChallengeFailures })
 	counter("stream_gaps", "Times a subscriber was told of a gap.", func() int64 { return s.follower.Stats().Gaps })
 	counter("validations_shared", "Validations answered from shared facts.", func() int64 { return validation.Stats().Shared })
 	counter("validations_malformed", "Credentials refused by their form, without asking anybody.", func() int64 { return validation.Stats().Malformed })
 	counter("validations_undecided", "Validations that could not be decided.", func() int64 { return validation.Stats().Undecided })
 	counter("validation_loads", "Reads of the database for validations.", func() int64 { return validation.Stats().Loads })
 	counter("shared_state_failures", "Calls of the shared state that failed.", func() int64 { return validation.Stats().SharedFailures })
+	if state, isRedis := s.shared.(*shared.Redis); isRedis {
+		counter("shared_lookups", "Look-ups in Redis.", func() int64 { return state.Stats().Lookups })
+		counter("shared_round_trips", "Exchanges with Redis that answered look-ups; concurrent ones share them.", func() int64 { return state.Stats().RoundTrips })
+		counter("shared_lookups_refused", "Look-ups in Redis refused because too many waited.", func() int64 { return state.Stats().Refused })
+	}
 	counter("uses_lost", "Uses of keys that were given up for want of memory.", func() int64 { return validation.Stats().UsesLost })
 }

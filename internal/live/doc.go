@@ -29,6 +29,13 @@
 // fails, readers are not made to wait for it: validators see a watermark below the proven position and ask the database.
 // The projection is retried with a backoff, from the position it had reached, and skips nothing.
 //
+// # What followers prove to each other
+//
+// A node whose database gives no proof challenges the others through the shared state, and each follower answers with
+// what it projects anyway: it reads the challenges before it asks the database for the newest position, and passes them
+// to the Advance that reaches it. Package shared says what an answer proves, and why. It proves the shared state only:
+// [Follower.Known] stays as old as this node's own question.
+//
 // # What is left for later
 //
 // The near cache in the process of a validator, a log of which an old part was removed (the GAP is there, the removal

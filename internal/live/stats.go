@@ -38,3 +38,7 @@ func (f *Follower) Stats() Stats {
 		Challenges: f.counts.challenges.Load(), ChallengeFailures: f.counts.challengeFailures.Load(),
 	}
 }
+
+// CacheGaps are the times that what this node knew was lost somewhere: in the log, or in the shared state with its
+// memory or with its last writes.
+func (s Stats) CacheGaps() int64 { return s.Regressions + s.StateLosses + s.StateRegressions }
