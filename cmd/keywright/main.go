@@ -52,12 +52,15 @@ type serve struct {
 	Redis           string        `help:"URL of a Redis that all nodes share: redis://, rediss://, redis+sentinel:// or redis+cluster://. Default: none; then there may be one node only." env:"KEYWRIGHT_REDIS" placeholder:"URL"`
 	AllowedOrigins  []string      `help:"Origins whose pages may open WebSockets, besides the server's own." env:"KEYWRIGHT_ALLOWED_ORIGINS" placeholder:"ORIGIN"`
 	Introspection   bool          `help:"Whether clients may ask for the schema. The query IDE needs it." default:"true" negatable:"" env:"KEYWRIGHT_INTROSPECTION"`
+	Issuer          string        `help:"URL that OAuth clients and services behind gateways know the server by, the same on every node. Default: http:// and the address it listens on." env:"KEYWRIGHT_ISSUER" placeholder:"URL"`
+	TokenLifetime   time.Duration `help:"How long an access token lives at most." default:"5m" env:"KEYWRIGHT_TOKEN_LIFETIME"`
 	ShutdownTimeout time.Duration `help:"How long requests and streams may take to end." default:"10s" env:"KEYWRIGHT_SHUTDOWN_TIMEOUT"`
 }
 
 func (s *serve) Run(ctx context.Context, out io.Writer) error {
 	c := s.config()
 	c.Listen, c.Redis, c.AllowedOrigins, c.Introspection, c.ShutdownTimeout = s.Listen, s.Redis, s.AllowedOrigins, s.Introspection, s.ShutdownTimeout
+	c.Issuer, c.TokenLifetime = s.Issuer, s.TokenLifetime
 	return app.Run(ctx, c, out)
 }
 

@@ -27,6 +27,8 @@ type Config struct {
 	LogLevel        slog.Level    // from which level on something is logged
 	LogFormat       string        // text or json
 	ShutdownTimeout time.Duration // how long requests and streams may take to end
+	Issuer          string        // URL that clients know the server by; empty: that of the address it listens on
+	TokenLifetime   time.Duration // of access tokens; 0: five minutes
 
 	Version string // of the binary, for people
 
@@ -59,6 +61,12 @@ func (c *Config) check() error {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return fmt.Errorf("log-format: %q is neither text nor json", c.LogFormat)
 	}
+	if err := checkIssuer(c.Issuer); err != nil {
+		return err
+	}
+	if c.TokenLifetime != 0 && (c.TokenLifetime < time.Second || c.TokenLifetime > time.Hour) {
+		return errors.New("token-lifetime: must be from 1s to 1h")
+	}
 	if c.ShutdownTimeout <= 0 {
 		return errors.New("shutdown-timeout: must be longer than zero")
 	}
@@ -80,6 +88,18 @@ func checkURL(name, value string, schemes ...string) error {
 		}
 	}
 	return fmt.Errorf("%s: the URL must begin with %s://", name, strings.Join(schemes, ":// or "))
+}
+
+// checkIssuer refuses what RFC 8414, section 2, does not allow. Plain HTTP is left to whoever ends TLS in front.
+func checkIssuer(value string) error {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || strings.ContainsAny(value, "?#") || strings.HasSuffix(value, "/") {
+		return errors.New("issuer: must be a URL such as https://keys.example.com, without query, fragment and slash at the end")
+	}
+	return nil
 }
 
 // isEmbedded reports whether the database is SQLite in the data folder.

@@ -13,6 +13,7 @@ import (
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/live"
 	"github.com/keywright/keywright/internal/manage"
+	"github.com/keywright/keywright/internal/oauth"
 	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/validate"
 )
@@ -106,7 +107,7 @@ func (c callers) signedIn(ctx context.Context, bearer string, info graph.Request
 
 // validator is the validation service as both of its doors use it. It counts verdicts for both.
 type validator struct {
-	service *validate.Service
+	service *oauth.Service
 	metrics *httpapi.Metrics
 }
 

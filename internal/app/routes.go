@@ -24,6 +24,7 @@ func (s *Server) routes(authenticate httpapi.Authenticate, metrics *httpapi.Metr
 		Validator: validator, Authenticate: authenticate, Logger: s.logger,
 		IsUnauthenticated: func(err error) bool { return errors.Is(err, manage.ErrUnauthenticated) },
 	})
+	s.oauthRoutes(mux, authenticate, metrics)
 	mux.HandleFunc("GET /healthz", httpapi.Alive)
 	mux.Handle("GET /readyz", httpapi.Ready(s.logger,
 		httpapi.Check{Name: "server", IsRequired: true, Ask: s.isServing},

@@ -44,6 +44,7 @@ type Server struct {
 	validation *validate.Service
 	service    *manage.Service
 	graph      *graphEdge
+	oauth      *oauthEdge
 	http       *http.Server
 	listener   net.Listener
 	adminKey   string
@@ -114,6 +115,9 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	if s.adminKey, err = bootstrap(ctx, s.service, s.config); err != nil {
 		return err
 	}
+	if s.oauth, err = s.newOAuth(s.validation); err != nil {
+		return err
+	}
 	s.serveOver(db, keyring, now)
 	return nil
 }
@@ -152,7 +156,7 @@ func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, now func() 
 	authenticate := manage.NewAuthenticator(db, keyring, now).Authenticate
 	metrics := httpapi.NewMetrics()
 	s.registerMetrics(metrics.Registry, s.validation)
-	validators := validator{s.validation, metrics}
+	validators := validator{s.oauth.tokens, metrics}
 	s.graph = s.newGraph(db, authenticate, validators)
 	mux := s.routes(authenticate, metrics, validators.validateOverHTTP)
 	s.http = &http.Server{

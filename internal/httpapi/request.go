@@ -87,7 +87,7 @@ func newRequestID() string {
 // route keeps the number of metric labels small, whatever paths are asked for.
 func route(path string) string {
 	switch path {
-	case "/graphql", "/v1/validate", "/healthz", "/readyz", "/metrics", "/":
+	case "/graphql", "/v1/validate", "/oauth2/token", "/oauth2/introspect", "/.well-known/jwks.json", "/healthz", "/readyz", "/metrics", "/":
 		return path
 	}
 	return "other"
@@ -104,7 +104,7 @@ func logLevel(path string, status int) slog.Level {
 	switch {
 	case status >= http.StatusInternalServerError:
 		return slog.LevelWarn
-	case path == "/v1/validate", path == "/healthz", path == "/readyz", path == "/metrics":
+	case path == "/v1/validate", path == "/oauth2/token", path == "/oauth2/introspect", path == "/healthz", path == "/readyz", path == "/metrics":
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo

@@ -162,6 +162,12 @@ func (s *Service) ValidateKey(ctx context.Context, tenant lifecycle.TenantID, di
 	return s.decide(key.value, false, err, p)
 }
 
+// NeverIssued says that no key ever had the digest, without asking anybody; false says that one may have had it.
+func (s *Service) NeverIssued(digest *[32]byte) bool {
+	_, _, isLeased := s.lease(s.Log.Known)
+	return isLeased && s.issued.excludes(digest)
+}
+
 func (s *Service) decide(facts *lifecycle.Facts, isNear bool, err error, p *Presentation) (lifecycle.Verdict, error) {
 	switch {
 	case err != nil:

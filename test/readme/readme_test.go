@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 const patience = 30 * time.Second
 
 func TestREADMEDoesWhatItShows(t *testing.T) {
-	blocks := readBlocks(t, "../../README.md")
+	blocks := slices.Concat(readBlocks(t, "../../README.md", 10), readBlocks(t, "../../docs/oauth2.md", 4))
 	t.Run("sqlite", func(t *testing.T) { newReader(t).follow(t, blocks) })
 	t.Run("postgres+redis", func(t *testing.T) {
 		newReader(t, "KEYWRIGHT_DATABASE="+testenv.Postgres(t), "KEYWRIGHT_REDIS="+testenv.Redis(t)).follow(t, blocks)
@@ -60,6 +61,7 @@ func TestREADMENamesTargetsThatExist(t *testing.T) {
 
 // block is what README shows of a terminal.
 type block struct {
+	file   string
 	line   int
 	goesOn bool // its last command does not end by itself
 	steps  []step
@@ -68,13 +70,15 @@ type block struct {
 // step is a command and what it prints. In a line of output … stands for anything; alone in a
 // line it stands for any lines.
 type step struct {
+	file    string
 	line    int
 	command string
 	output  []string
 }
 
-func readBlocks(t *testing.T, path string) (all []block) {
+func readBlocks(t *testing.T, path string, atLeast int) (all []block) {
 	t.Helper()
+	name := filepath.Base(path)
 	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -89,17 +93,17 @@ func readBlocks(t *testing.T, path string) (all []block) {
 			goesOn = true
 		case line == "```console":
 			inside = true
-			all = append(all, block{line: n, goesOn: goesOn})
+			all = append(all, block{file: name, line: n, goesOn: goesOn})
 			goesOn = false
 		case line == "```":
 			inside = false
 		case strings.HasPrefix(line, "```"):
-			t.Fatalf("README.md:%d: a block that no test runs", n)
+			t.Fatalf("%s:%d: a block that no test runs", name, n)
 		case inside:
 			all[len(all)-1].add(t, n, line)
 		}
 	}
-	if err := lines.Err(); err != nil || len(all) < 10 {
+	if err := lines.Err(); err != nil || len(all) < atLeast {
 		t.Fatalf("found %d blocks, %v", len(all), err)
 	}
 	return all
@@ -111,9 +115,9 @@ func (b *block) add(t *testing.T, n int, line string) {
 	more, isMore := strings.CutPrefix(line, "> ")
 	switch last := len(b.steps) - 1; {
 	case isCommand:
-		b.steps = append(b.steps, step{line: n, command: command})
+		b.steps = append(b.steps, step{file: b.file, line: n, command: command})
 	case last < 0:
-		t.Fatalf("README.md:%d: output without a command", n)
+		t.Fatalf("%s:%d: output without a command", b.file, n)
 	case isMore && len(b.steps[last].output) == 0:
 		b.steps[last].command += "\n" + more
 	default:
@@ -163,7 +167,7 @@ func (r *reader) follow(t *testing.T, blocks []block) {
 		for _, s := range b.steps {
 			got := r.shell.run(t, s, r.replace.Replace(s.command))
 			if want := r.pattern(s.output); !want.MatchString(got) {
-				t.Fatalf("README.md:%d: %s\nprinted\n%s\nand README shows\n%s", s.line, s.command, got, strings.Join(s.output, "\n"))
+				t.Fatalf("%s:%d: %s\nprinted\n%s\nand it shows\n%s", s.file, s.line, s.command, got, strings.Join(s.output, "\n"))
 			}
 		}
 	}
@@ -234,11 +238,11 @@ func (s *shell) run(t *testing.T, step step, command string) (output string) {
 	for {
 		line, err := s.out.ReadString('\n')
 		if err != nil {
-			t.Fatalf("README.md:%d: %s\n%s%v", step.line, command, all.String(), err)
+			t.Fatalf("%s:%d: %s\n%s%v", step.file, step.line, command, all.String(), err)
 		}
 		if code, found := strings.CutPrefix(line, endMark); found {
 			if code != "0\n" {
-				t.Fatalf("README.md:%d: %s\nended with %s%s", step.line, command, code, all.String())
+				t.Fatalf("%s:%d: %s\nended with %s%s", step.file, step.line, command, code, all.String())
 			}
 			// The line break before the mark ends the last line, if there is one that has none.
 			if text := strings.TrimRight(all.String(), "\n"); text != "" {
@@ -311,14 +315,14 @@ func (term *terminal) await(t *testing.T, n int) {
 		select {
 		case line, open := <-term.lines:
 			if !open {
-				t.Fatalf("README.md:%d: it ended and had printed\n%s", term.block.line, term.text.String())
+				t.Fatalf("%s:%d: it ended and had printed\n%s", term.block.file, term.block.line, term.text.String())
 			}
 			term.text.WriteString(line + "\n")
 			if term.shows[term.seen].MatchString(line) {
 				term.seen++
 			}
 		case <-deadline:
-			t.Fatalf("README.md:%d: nothing like %s after\n%s", term.block.line, term.shows[term.seen], term.text.String())
+			t.Fatalf("%s:%d: nothing like %s after\n%s", term.block.file, term.block.line, term.shows[term.seen], term.text.String())
 		}
 	}
 }
