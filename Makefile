@@ -11,6 +11,8 @@ tool := go tool -modfile=tools/go.mod
 ARGS  ?=
 PKG   ?= ./...
 BENCH ?=
+# `make faults` takes about twenty minutes and writes the table of docs/faults.md; FAULTS=quick two, and writes nothing.
+FAULTS ?= full
 
 .PHONY: help
 help: ## list what can be made
@@ -66,8 +68,11 @@ unit: ## the Go tests, with the race detector, on real PostgreSQL and Redis (PKG
 	go run ./internal/testenv/cmd/withservers -- go test -race -timeout 15m $(PKG)
 
 .PHONY: faults
-faults: ## the tests that kill what runs, for longer
+faults: ## kill, hang, cut off and slow down what runs, and judge what is answered; docs/faults.md
+ifneq ($(FAULTS),quick)
 	KEYWRIGHT_FAULTS=1 go test -race -count 1 -v -timeout 30m ./test/crash
+endif
+	FAULTS=$(FAULTS) go test -count 1 -v -timeout 40m ./test/faults
 
 .PHONY: conformance
 conformance: npm ## only the suites that nobody here wrote: HTTP audit, WebSocket and SSE clients, Relay, ESLint

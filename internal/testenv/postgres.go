@@ -90,6 +90,18 @@ func (p *PostgresInstance) Kill() {
 	p.must(p.server.kill())
 }
 
+// Pause makes the server and all its backends hang: connections stay open, nobody answers.
+func (p *PostgresInstance) Pause() {
+	p.tb.Helper()
+	p.must(p.server.signal(syscall.SIGSTOP))
+}
+
+// Resume ends a Pause; what was sent meanwhile is answered.
+func (p *PostgresInstance) Resume() {
+	p.tb.Helper()
+	p.must(p.server.signal(syscall.SIGCONT))
+}
+
 func (p *PostgresInstance) must(err error) {
 	p.tb.Helper()
 	if err != nil {
@@ -278,6 +290,22 @@ func (p *postgres) stop(sig syscall.Signal) error {
 	err := p.running.end(sig)
 	p.running = nil
 	return err
+}
+
+// signal reaches the server first, so that it forks nobody who would not hear of it.
+func (p *postgres) signal(sig syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running == nil {
+		return fmt.Errorf("send %v to PostgreSQL: it is stopped", sig)
+	}
+	if err := p.running.signal(sig); err != nil {
+		return err
+	}
+	for _, pid := range children(p.running.pid()) {
+		_ = syscall.Kill(pid, sig) // it may have left
+	}
+	return nil
 }
 
 func (p *postgres) kill() error {
