@@ -122,7 +122,7 @@ func (l *load) change(ctx context.Context) {
 
 func (l *load) create(ctx context.Context, c *client, n *node) *keySet {
 	k := &key{}
-	acknowledge := k.begin(true, l.elapsed())
+	acknowledge := k.Begin(true, l.elapsed())
 	data, err := c.mutate(ctx, n.at(), `mutation($i: CreateKeySetInput!) { createKeySet(input: $i) { keySet { id } credentials { ... on ApiKeyCredentials { apiKey } } userErrors { code message } } }`,
 		vars{"i": vars{"applicationId": l.application, "environmentId": l.environment, "policyTemplateId": l.template, "authenticationType": "API_KEY"}})
 	acked := l.elapsed()
@@ -158,9 +158,9 @@ func (l *load) send(ctx context.Context, c *client, n *node, set *keySet, name s
 	var acknowledgeNext func(time.Duration)
 	if name == "regenerateKeySet" {
 		selection = "credentials { ... on ApiKeyCredentials { apiKey } }"
-		acknowledgeNext = next.begin(true, l.elapsed())
+		acknowledgeNext = next.Begin(true, l.elapsed())
 	}
-	acknowledge := set.key.begin(name == "reactivateKeySet", l.elapsed())
+	acknowledge := set.key.Begin(name == "reactivateKeySet", l.elapsed())
 	data, err := c.mutate(ctx, n.at(), `mutation($id: ID!) { `+name+`(input: {id: $id}) { keySet { status } `+selection+` userErrors { code message } } }`, vars{"id": set.id})
 	acked := l.elapsed()
 	if err != nil {
