@@ -49,6 +49,7 @@ func (s storage) config() app.Config {
 type serve struct {
 	storage
 	Listen          string        `help:"Where to listen. Default: 127.0.0.1:8080." default:"127.0.0.1:8080" env:"KEYWRIGHT_LISTEN" placeholder:"HOST:PORT"`
+	ListenGRPC      string        `help:"Where to listen for Envoy: its external authorization service over gRPC. Default: nowhere." name:"listen-grpc" env:"KEYWRIGHT_LISTEN_GRPC" placeholder:"HOST:PORT"`
 	Redis           string        `help:"URL of a Redis that all nodes share: redis://, rediss://, redis+sentinel:// or redis+cluster://. Default: none; then there may be one node only." env:"KEYWRIGHT_REDIS" placeholder:"URL"`
 	AllowedOrigins  []string      `help:"Origins whose pages may open WebSockets, besides the server's own." env:"KEYWRIGHT_ALLOWED_ORIGINS" placeholder:"ORIGIN"`
 	Introspection   bool          `help:"Whether clients may ask for the schema. The query IDE needs it." default:"true" negatable:"" env:"KEYWRIGHT_INTROSPECTION"`
@@ -59,6 +60,7 @@ type serve struct {
 
 func (s *serve) Run(ctx context.Context, out io.Writer) error {
 	c := s.config()
+	c.ListenGRPC = s.ListenGRPC
 	c.Listen, c.Redis, c.AllowedOrigins, c.Introspection, c.ShutdownTimeout = s.Listen, s.Redis, s.AllowedOrigins, s.Introspection, s.ShutdownTimeout
 	c.Issuer, c.TokenLifetime = s.Issuer, s.TokenLifetime
 	return app.Run(ctx, c, out)

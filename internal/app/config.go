@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Data            string        // folder of what the server keeps: database, secret file, first administrator's key
 	Listen          string        // host and port
+	ListenGRPC      string        // host and port of the service that Envoy asks; empty: none
 	Database        string        // postgres://…; empty: SQLite in the data folder
 	Redis           string        // redis://…, rediss://…, redis+sentinel://…, redis+cluster://…; empty: none
 	SecretFile      string        // empty: secret.json in the data folder
@@ -45,12 +46,13 @@ func (c *Config) check() error {
 	if c.Data == "" {
 		return errors.New("data: a folder is needed")
 	}
-	_, port, err := net.SplitHostPort(c.Listen)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
+	if err := checkAddress("listen", c.Listen); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("listen: %q is not HOST:PORT, such as 127.0.0.1:8080", c.Listen)
+	if c.ListenGRPC != "" {
+		if err := checkAddress("listen-grpc", c.ListenGRPC); err != nil {
+			return err
+		}
 	}
 	if err := checkURL("database", c.Database, "postgres", "postgresql"); err != nil {
 		return err
@@ -69,6 +71,17 @@ func (c *Config) check() error {
 	}
 	if c.ShutdownTimeout <= 0 {
 		return errors.New("shutdown-timeout: must be longer than zero")
+	}
+	return nil
+}
+
+func checkAddress(name, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %q is not HOST:PORT, such as 127.0.0.1:8080", name, address)
 	}
 	return nil
 }

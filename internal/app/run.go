@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/keywright/keywright/internal/httpapi"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/manage"
 )
@@ -37,6 +38,10 @@ func (s *Server) greet(out io.Writer) {
 	line("Graph", s.URL()+"/graphql")
 	line("Query IDE", s.URL()+"/")
 	line("Validation", s.URL()+"/v1/validate")
+	line("Gateways", s.URL()+httpapi.AuthorizePath)
+	if address := s.GRPCAddress(); address != "" {
+		line("Envoy", address)
+	}
 	line("Data", s.config.Data)
 	if s.adminKey != "" {
 		line("First start", "the administrator's key is "+s.adminKey)

@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
 	"github.com/keywright/keywright/internal/app/projection"
+	"github.com/keywright/keywright/internal/authorize"
 	"github.com/keywright/keywright/internal/httpapi"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/live"
@@ -53,6 +55,9 @@ type Server struct {
 	group      *errgroup.Group
 	failed     chan error // what ended the listening; never closed
 
+	grpc         *grpc.Server // null unless it is asked for
+	grpcListener net.Listener
+
 	isStopping atomic.Bool
 }
 
@@ -67,8 +72,18 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		return nil, listenError(c.Listen, err)
 	}
 	s := &Server{config: c, logger: c.logger(), listener: listener, failed: make(chan error, 1)}
+	if c.ListenGRPC != "" {
+		s.grpcListener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.ListenGRPC)
+		if err != nil {
+			_ = listener.Close()
+			return nil, listenError(c.ListenGRPC, err)
+		}
+	}
 	if err := s.wire(ctx); err != nil {
 		_ = listener.Close()
+		if s.grpcListener != nil {
+			_ = s.grpcListener.Close()
+		}
 		s.close()
 		return nil, err
 	}
@@ -159,8 +174,9 @@ func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, now func() 
 	validators := validator{s.oauth.tokens, metrics}
 	s.graph = s.newGraph(db, authenticate, validators)
 	mux := s.routes(authenticate, metrics, validators.validateOverHTTP)
+	door := &authorize.Door{Validator: gateways{s.validation, metrics}, Now: now, Logger: s.logger}
 	s.http = &http.Server{
-		Handler:           httpapi.Middleware(s.logger, metrics, now, mux),
+		Handler:           s.serveGateways(door, metrics, now, httpapi.Middleware(s.logger, metrics, now, mux)),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}
@@ -179,10 +195,21 @@ func (s *Server) run() {
 	s.group.Go(func() error { return s.cleanRegularly(rest) })
 	s.group.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- fmt.Errorf("serve: %w", err)
+			s.fail(err)
 		}
 		return nil
 	})
+	if s.grpc != nil {
+		s.group.Go(func() error { s.serveGRPC(); return nil })
+	}
+}
+
+// fail ends the server because it does not listen any more. Only the first reason counts.
+func (s *Server) fail(err error) {
+	select {
+	case s.failed <- fmt.Errorf("serve: %w", err):
+	default:
+	}
 }
 
 // cleanRegularly removes what is kept for a time only (T17).
@@ -214,12 +241,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	requests := make(chan error, 1)
 	go func() { requests <- s.http.Shutdown(ctx) }() // first of all it closes the listener
 	s.stopFeed()                                     // ends every subscription with END and SHUTDOWN
+	answered := make(chan struct{})
+	go func() { defer close(answered); s.stopGRPC(ctx) }()
 	late := time.AfterFunc(streamGrace, func() { close(s.graph.closing) })
 	defer late.Stop()
 	err := s.graph.Shutdown(ctx)
 	if httpErr := <-requests; httpErr != nil {
 		err = errors.Join(err, fmt.Errorf("requests did not end in time: %w", httpErr), s.http.Close())
 	}
+	<-answered
 	s.stopRest() // after the last request: what it noted is written too
 	return errors.Join(err, s.group.Wait(), s.close())
 }

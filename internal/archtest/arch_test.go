@@ -19,7 +19,7 @@ const module = "github.com/keywright/keywright"
 
 // inner is what an edge may import of the project: the use cases and what they stand on, never another edge.
 var inner = []string{
-	"internal/access", "internal/lifecycle", "internal/manage", "internal/oauth", "internal/query", "internal/secret",
+	"internal/access", "internal/authorize", "internal/lifecycle", "internal/manage", "internal/oauth", "internal/query", "internal/secret",
 	"internal/signing", "internal/strictjson", "internal/validate",
 }
 
@@ -39,15 +39,17 @@ var mayImport = map[string][]string{
 	"internal/limit":     {"internal/lifecycle"},
 	"internal/signing":   {"internal/lifecycle", "internal/secret"},
 	"internal/oauth":     {"internal/lifecycle", "internal/secret", "internal/signing", "internal/validate"},
+	"internal/authorize": {"internal/lifecycle", "internal/secret", "internal/validate"},
 
-	"graph":            inner,
-	"internal/gateway": inner,
-	"internal/httpapi": inner,
-	"internal/jobs":    inner,
-	"internal/live":    inner,
-	"internal/mail":    inner,
-	"internal/shared":  inner,
-	"internal/store":   append([]string{"migrations"}, inner...),
+	"graph":             inner,
+	"internal/extauthz": inner,
+	"internal/gateway":  inner,
+	"internal/httpapi":  inner,
+	"internal/jobs":     inner,
+	"internal/live":     inner,
+	"internal/mail":     inner,
+	"internal/shared":   inner,
+	"internal/store":    append([]string{"migrations"}, inner...),
 
 	"internal/app":  everything,
 	"cmd/keywright": append([]string{"internal/app"}, inner...),
