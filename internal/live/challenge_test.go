@@ -150,7 +150,7 @@ func TestR12_AnAnswerThatWasHeldUpProvesNoMoreThanItsChallenge(t *testing.T) {
 func TestR12_AnAnswerWaitsUntilEverythingIsProjected(t *testing.T) {
 	inPair(t, func(t *testing.T, p *pair) {
 		p.cutLog.setHangs(true)
-		time.Sleep(2 * time.Second)
+		time.Sleep(2*time.Second + 10*time.Millisecond) // not at an instant at which the other node looks
 		var newest int64
 		p.log.with(func() { p.log.keys[setA] = digestA })
 		for range 1700 {

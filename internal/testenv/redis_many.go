@@ -123,7 +123,8 @@ func (r *RedisInstance) ask(format string, args ...any) string {
 	return answer
 }
 
-// until asks until the answer holds all the words.
+// until asks until the answer holds all the words. A server that changes its role cuts connections, so one that fails
+// is asked again.
 func (r *RedisInstance) until(what, command string, words ...string) {
 	r.tb.Helper()
 	timeout := time.NewTimer(startTimeout)
@@ -131,8 +132,11 @@ func (r *RedisInstance) until(what, command string, words ...string) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		answer := r.ask("%s", command)
+		answer, err := r.server.command(command)
 		missing := ""
+		if err != nil {
+			missing, answer = "an answer", err.Error()
+		}
 		for _, word := range words {
 			if !strings.Contains(answer, word) {
 				missing = word
