@@ -13,7 +13,6 @@ import (
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/live"
 	"github.com/keywright/keywright/internal/manage"
-	"github.com/keywright/keywright/internal/oauth"
 	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/validate"
 )
@@ -107,7 +106,7 @@ func (c callers) signedIn(ctx context.Context, bearer string, info graph.Request
 
 // validator is the validation service as both of its doors use it. It counts verdicts for both.
 type validator struct {
-	service *oauth.Service
+	service *validate.Service
 	metrics *httpapi.Metrics
 }
 

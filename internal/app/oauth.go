@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/keywright/keywright/internal/httpapi"
@@ -15,6 +16,7 @@ import (
 	"github.com/keywright/keywright/internal/oauth"
 	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/signing"
+	"github.com/keywright/keywright/internal/validate"
 )
 
 // oauthEdge is what signs and what is signed by: access tokens, assertions, and the public keys for both.
@@ -44,7 +46,7 @@ func (s *Server) newOAuth(keys oauth.Keys) (*oauthEdge, error) {
 func (s *Server) oauthRoutes(mux *http.ServeMux, authenticate httpapi.Authenticate, metrics *httpapi.Metrics) {
 	mux.Handle("/oauth2/token", httpapi.NewTokenEndpoint(s.oauth.tokens, s.logger))
 	mux.Handle("/oauth2/introspect", httpapi.Introspection{
-		Examiner: s.oauth.tokens, Issuer: s.oauth.issuer, Identify: askers{authenticate}.identify, Verdict: metrics.Verdict, Logger: s.logger,
+		Examiner: s.oauth.tokens, Issuer: s.oauth.issuer, Identify: askers{authenticate, s.validation.Gateway}.identify, Verdict: metrics.Verdict, Logger: s.logger,
 		IsUnauthenticated: func(err error) bool { return errors.Is(err, manage.ErrUnauthenticated) },
 	})
 	mux.Handle("GET /.well-known/jwks.json", httpapi.JWKS(s.oauth.keys.JWKS()))
@@ -56,10 +58,24 @@ func (s *Server) oauthRoutes(mux *http.ServeMux, authenticate httpapi.Authentica
 }
 
 // askers finds out who asks about tokens.
-type askers struct{ authenticate httpapi.Authenticate }
+type askers struct {
+	authenticate httpapi.Authenticate
+	gateway      func(ctx context.Context, token secret.Text) (*lifecycle.GatewayFacts, error)
+}
 
-// identify implements httpapi.Introspection.
+// identify implements httpapi.Introspection: it is for gateways, whose token fixes what they may ask about, and for
+// users with the permission.
 func (a askers) identify(ctx context.Context, id string, credential secret.Text) (httpapi.Asker, error) {
+	if strings.HasPrefix(credential.Reveal(), manage.GatewayTokenPrefix+"_") {
+		g, err := a.gateway(ctx, credential)
+		switch {
+		case errors.Is(err, validate.ErrUnknownGateway), err == nil && id != "" && id != string(g.GatewayID):
+			return httpapi.Asker{}, manage.ErrUnauthenticated
+		case err != nil:
+			return httpapi.Asker{}, err
+		}
+		return httpapi.Asker{TenantID: g.TenantID, EnvironmentSlug: g.EnvironmentSlug}, nil
+	}
 	p, err := a.authenticate(ctx, credential.Reveal())
 	switch {
 	case err != nil:

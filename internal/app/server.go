@@ -133,6 +133,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	if s.oauth, err = s.newOAuth(s.validation); err != nil {
 		return err
 	}
+	s.validation.Tokens = s.oauth.tokens
 	s.serveOver(db, keyring, now)
 	return nil
 }
@@ -171,7 +172,7 @@ func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, now func() 
 	authenticate := manage.NewAuthenticator(db, keyring, now).Authenticate
 	metrics := httpapi.NewMetrics()
 	s.registerMetrics(metrics.Registry, s.validation)
-	validators := validator{s.oauth.tokens, metrics}
+	validators := validator{s.validation, metrics}
 	s.graph = s.newGraph(db, authenticate, validators)
 	mux := s.routes(authenticate, metrics, validators.validateOverHTTP)
 	door := &authorize.Door{Validator: gateways{s.validation, metrics}, Now: now, Logger: s.logger}

@@ -51,21 +51,25 @@ func New(c Config) *Service {
 	return &Service{Config: c, verifier: newVerifier(c.Signing, c.Issuer), memory: newMemory(c)}
 }
 
-// Validate decides whether a call may pass in the tenant of the caller: by an access token, or by any credential that
-// [Keys] decide over. Tokens that were not issued here, are of another tenant, or belong to a key that is gone look
-// alike, and like an unknown key. The facts of a verdict over a token have the scopes and the end of the token. Facts
-// are not to be changed. The error is [validate.ErrUndecided].
-func (s *Service) Validate(ctx context.Context, tenant lifecycle.TenantID, p *validate.Presentation) (lifecycle.Verdict, error) {
-	verdict, _, err := s.Examine(ctx, tenant, p)
+// ValidateToken decides whether a call that shows an access token may pass in the tenant of the caller. Tokens that were not
+// issued here, are of another tenant, or belong to a key that is gone look alike, and like an unknown key. The facts of a
+// verdict have the scopes and the end of the token. The error is [validate.ErrUndecided].
+func (s *Service) ValidateToken(ctx context.Context, tenant lifecycle.TenantID, p *validate.Presentation) (lifecycle.Verdict, error) {
+	verdict, _, err := s.examine(ctx, tenant, p)
 	return verdict, err
 }
 
-// Examine is Validate that also returns what a token says, unless it is unknown.
+// Examine decides over an access token or an API key. It also returns what a token says, unless it is unknown. The facts
+// are not to be changed.
 func (s *Service) Examine(ctx context.Context, tenant lifecycle.TenantID, p *validate.Presentation) (lifecycle.Verdict, *Token, error) {
-	if p.PublicIdentifier != "" || !LooksLikeToken(p.Credential.Reveal()) {
-		verdict, err := s.Keys.Validate(ctx, tenant, p)
-		return verdict, nil, err
+	if p.MayBeToken() {
+		return s.examine(ctx, tenant, p)
 	}
+	verdict, err := s.Keys.Validate(ctx, tenant, p)
+	return verdict, nil, err
+}
+
+func (s *Service) examine(ctx context.Context, tenant lifecycle.TenantID, p *validate.Presentation) (lifecycle.Verdict, *Token, error) {
 	token, isOurs := s.verifier.verify(p.Credential.Reveal())
 	if !isOurs || token.Tenant != tenant {
 		return lifecycle.Unknown(), nil, nil

@@ -52,9 +52,6 @@ func (t *Token) narrow(f lifecycle.Facts) *lifecycle.Facts {
 	return &f
 }
 
-// LooksLikeToken says whether a text may be a token. No other credential has a point.
-func LooksLikeToken(text string) bool { return strings.IndexByte(text, '.') >= 0 }
-
 // verifier checks what does not change while a token lives, and remembers it. That a token is not ours is not
 // remembered: those who send such could push the good ones out.
 type verifier struct {

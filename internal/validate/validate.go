@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/keywright/keywright/internal/lifecycle"
@@ -32,6 +33,16 @@ func (p *Presentation) parse() (secret.Credential, error) {
 	return secret.Parse(p.Credential.Reveal())
 }
 
+// MayBeToken says whether what is shown can be an access token. No credential of ours has a point.
+func (p *Presentation) MayBeToken() bool {
+	return p.PublicIdentifier == "" && strings.IndexByte(p.Credential.Reveal(), '.') >= 0
+}
+
+// Tokens judges access tokens, which name a key. oauth.Service is one and says what ValidateToken promises.
+type Tokens interface {
+	ValidateToken(ctx context.Context, tenant lifecycle.TenantID, p *Presentation) (lifecycle.Verdict, error)
+}
+
 // Store is the database. manage.Store is one and says what both methods promise.
 type Store interface {
 	Facts(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, int64, error)
@@ -53,7 +64,8 @@ type Config struct {
 	Digests  Digests // nil: that a key was never issued, the database has to say
 	Entries  Entries
 	Log      Log
-	Uses     *Uses // nil: uses are not recorded
+	Uses     *Uses  // nil: uses are not recorded
+	Tokens   Tokens // nil: access tokens are malformed credentials. Set before the first question is asked
 	// Now is the clock that expiry is judged by. Elapsed only moves forward and is the one that Log counts by.
 	Now     func() time.Time
 	Elapsed func() time.Duration
@@ -145,7 +157,10 @@ func (s *Service) Forget() {
 // tenant's keys look alike. The verdict's facts are shared: they are not to be changed. The error is [ErrUndecided].
 func (s *Service) Validate(ctx context.Context, tenant lifecycle.TenantID, p *Presentation) (lifecycle.Verdict, error) {
 	credential, err := p.parse()
-	if err != nil {
+	switch {
+	case err != nil && s.Tokens != nil && p.MayBeToken():
+		return s.Tokens.ValidateToken(ctx, tenant, p)
+	case err != nil:
 		s.counts.malformed.Add(1)
 		return lifecycle.Unknown(), nil //nolint:nilerr // a malformed key is a verdict, not an error
 	}

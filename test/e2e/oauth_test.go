@@ -493,6 +493,39 @@ func TestOAuth_IntrospectionIsForWhoMayValidate(t *testing.T) {
 	})
 }
 
+func TestR42_AGatewayIntrospectsWithinItsEnvironmentUntilItsTokenEnds(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		elsewhere, _ := s.world.Environment(t)
+		register := func(environment string) (id string, as apptest.Client) {
+			made := s.change(t, "registerGateway", "gateway { id } gatewayToken", vars{"name": s.world.Name("Gateway"), "environmentId": environment, "dialect": "NGINX"})
+			return made.Text(t, "gateway", "id"), s.As(made.Text(t, "gatewayToken"))
+		}
+		id, here := register(s.env)
+		_, there := register(elsewhere)
+		c := s.oauthClient(t, "CONFIDENTIAL")
+		_, key := s.world.KeySet(t, s.app(t).ID, s.env, s.template, nil)
+		for what, token := range map[string]string{"an access token": c.token(t, s.URL), "an API key": key} {
+			if a := introspect(t, here, token); a.body["active"] != true {
+				t.Errorf("%s in its environment: %s", what, a.text)
+			}
+			expectInactive(t, what+" in another environment", there, token)
+		}
+		ask := func(header string) int {
+			t.Helper()
+			return form(t, s.URL+"/oauth2/introspect", url.Values{"token": {key}}, "Authorization", header).status
+		}
+		if got := ask(basic(id, here.Key)); got != http.StatusOK {
+			t.Errorf("by its id and token: %d", got)
+		}
+		if got := ask(basic(id, there.Key)); got != http.StatusUnauthorized {
+			t.Errorf("by its id and another's token: %d", got)
+		}
+		s.change(t, "replaceGatewayToken", "gatewayToken", vars{"id": id})
+		eventually(t, "the token before is refused", patience, func() bool { return ask("Bearer "+here.Key) == http.StatusUnauthorized })
+	})
+}
+
 func TestOAuth_UndecidedIsNeverInactive(t *testing.T) {
 	t.Parallel()
 	pg := testenv.PostgresServer(t, true)
