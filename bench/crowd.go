@@ -65,7 +65,7 @@ func (b *bench) crowd(db *store.Store, tenant lifecycle.TenantID) {
 	env := lifecycle.Environment{ID: lifecycle.EnvironmentID(ids.New(lifecycle.KindEnvironment)), TenantID: tenant, Name: "Crowded", Slug: "crowded", Version: 1, CreatedAt: now, UpdatedAt: now}
 	template := lifecycle.PolicyTemplate{
 		ID: lifecycle.PolicyTemplateID(ids.New(lifecycle.KindPolicyTemplate)), TenantID: tenant, Name: "Crowd", AuthenticationType: lifecycle.AuthenticationAPIKey,
-		Rules:    lifecycle.Rules{SecretStorage: lifecycle.StorageHashed, Rotation: lifecycle.RotationRule{Mode: lifecycle.RotationNone}},
+		Rules:    lifecycle.Rules{SecretStorage: lifecycle.StorageHashed, Rotation: lifecycle.RotationRule{Mode: lifecycle.RotationNone}, Renewal: lifecycle.RenewalRule{Mode: lifecycle.RenewalNewKey}},
 		Revision: 1, Version: 1, CreatedAt: now, UpdatedAt: now,
 	}
 	policy := template.Freeze(lifecycle.PolicyID(ids.New(lifecycle.KindPolicy)), now)

@@ -48,11 +48,10 @@ func (r keySetResolver) ViewerActions(ctx context.Context, of *lifecycle.KeySet)
 	if err != nil {
 		return nil, err
 	}
-	app, err := r.Application(ctx, of)
+	around, err := r.around(ctx, of, policy)
 	if err != nil {
 		return nil, err
 	}
-	around := lifecycle.Surroundings{Tenant: s.caller.TenantStatus, Application: app.Status}
 	return of.Actions(*latest, *policy, around, s.caller.Holds, s.now), nil
 }
 

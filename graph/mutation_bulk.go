@@ -33,6 +33,13 @@ func (m mutationResolver) ReactivateKeySets(ctx context.Context, in gen.Reactiva
 	return payload, err
 }
 
+func (m mutationResolver) RenewKeySets(ctx context.Context, in gen.RenewKeySetsInput) (*gen.RenewKeySetsPayload, error) {
+	op, err := m.Manage.RenewKeySets(ctx, m.call(ctx, optional(in.Comment)), bulk(in.Selection, in.ErrorPolicy, in.IsDryRun))
+	payload := &gen.RenewKeySetsPayload{BulkOperation: op}
+	payload.UserErrors, err = m.userErrors(ctx, err)
+	return payload, err
+}
+
 func (m mutationResolver) RevokeKeySets(ctx context.Context, in gen.RevokeKeySetsInput) (*gen.RevokeKeySetsPayload, error) {
 	op, err := m.Manage.RevokeKeySets(ctx, m.call(ctx, optional(in.Comment)), bulk(in.Selection, in.ErrorPolicy, in.IsDryRun), or(in.Reason, lifecycle.ReasonOther))
 	payload := &gen.RevokeKeySetsPayload{BulkOperation: op}

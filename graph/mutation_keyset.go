@@ -54,15 +54,30 @@ func (m mutationResolver) RegenerateKeySet(ctx context.Context, in gen.Regenerat
 	done, err := m.Manage.RegenerateKeySet(ctx, m.call(ctx, optional(in.Comment)), lifecycle.KeySetID(in.ID), optional(in.ExpectedVersion), optional(in.Overlap))
 	payload := &gen.RegenerateKeySetPayload{}
 	if done != nil {
-		payload.KeySet, payload.PreviousKey, payload.Credentials = &done.KeySet, &done.PreviousKey, credentials(done.Credentials)
+		payload.KeySet, payload.PreviousKey, payload.Credentials = &done.KeySet, done.PreviousKey, credentials(done.Credentials)
+		payload.ApprovalRequest = done.ApprovalRequest
+	}
+	payload.UserErrors, err = m.userErrors(ctx, err)
+	return payload, err
+}
+
+func (m mutationResolver) RenewKeySet(ctx context.Context, in gen.RenewKeySetInput) (*gen.RenewKeySetPayload, error) {
+	done, err := m.Manage.RenewKeySet(ctx, m.call(ctx, optional(in.Comment)), lifecycle.KeySetID(in.ID), optional(in.ExpectedVersion), optional(in.ExpiresAt))
+	payload := &gen.RenewKeySetPayload{}
+	if done != nil {
+		payload.KeySet, payload.PreviousKey, payload.Credentials = &done.KeySet, done.PreviousKey, credentials(done.Credentials)
+		payload.ApprovalRequest = done.ApprovalRequest
 	}
 	payload.UserErrors, err = m.userErrors(ctx, err)
 	return payload, err
 }
 
 func (m mutationResolver) RevokeKeySet(ctx context.Context, in gen.RevokeKeySetInput) (*gen.RevokeKeySetPayload, error) {
-	set, err := m.Manage.RevokeKeySet(ctx, m.call(ctx, optional(in.Comment)), lifecycle.KeySetID(in.ID), optional(in.ExpectedVersion), or(in.Reason, lifecycle.ReasonOther))
-	payload := &gen.RevokeKeySetPayload{KeySet: set}
+	done, err := m.Manage.RevokeKeySet(ctx, m.call(ctx, optional(in.Comment)), lifecycle.KeySetID(in.ID), optional(in.ExpectedVersion), or(in.Reason, lifecycle.ReasonOther))
+	payload := &gen.RevokeKeySetPayload{}
+	if done != nil {
+		payload.KeySet, payload.ApprovalRequest = &done.KeySet, done.ApprovalRequest
+	}
 	payload.UserErrors, err = m.userErrors(ctx, err)
 	return payload, err
 }

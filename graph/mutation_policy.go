@@ -9,17 +9,34 @@ import (
 )
 
 func (m mutationResolver) CreatePolicyTemplate(ctx context.Context, in gen.CreatePolicyTemplateInput) (*gen.CreatePolicyTemplatePayload, error) {
-	template, err := m.Manage.CreatePolicyTemplate(ctx, m.call(ctx, nil), manage.CreatePolicyTemplate{
+	create := manage.CreatePolicyTemplate{
 		Name: in.Name, Description: optional(in.Description), AuthenticationType: in.AuthenticationType,
 		Rules: lifecycle.Rules{
 			SecretStorage: or(in.SecretStorage, lifecycle.StorageHashed), KeyPrefix: optional(in.KeyPrefix),
 			Expiration: lifecycle.ExpirationRule{Validity: optional(in.Expiration.Validity)}, Rotation: rotation(in.Rotation),
-			Limits: limitsOf(in.Limits.Value()),
+			Limits:    limitsOf(in.Limits.Value()),
+			Approvals: approvalRules(list(in.Approvals)),
 		},
-	})
+		ClaimWindow: optional(in.ClaimWindow),
+	}
+	if rule := in.Renewal.Value(); rule != nil {
+		create.Rules.Renewal.Mode = rule.Mode
+	}
+	template, err := m.Manage.CreatePolicyTemplate(ctx, m.call(ctx, nil), create)
 	payload := &gen.CreatePolicyTemplatePayload{PolicyTemplate: template}
 	payload.UserErrors, err = m.userErrors(ctx, err)
 	return payload, err
+}
+
+func approvalRules(in []gen.ApprovalRuleInput) []lifecycle.ApprovalRule {
+	rules := make([]lifecycle.ApprovalRule, len(in))
+	for i, r := range in {
+		rules[i] = lifecycle.ApprovalRule{
+			Action: r.Action, ApproverGroupID: idOr[lifecycle.GroupID](r.ApproverGroupID), Mode: r.Mode, RequiredApprovals: r.RequiredApprovals,
+			IsSelfApprovalAllowed: optional(r.IsSelfApprovalAllowed), Timeout: optional(r.Timeout),
+		}
+	}
+	return rules
 }
 
 func rotation(in gen.RotationRuleInput) lifecycle.RotationRule {
@@ -43,7 +60,7 @@ func limitsOf(in *gen.LimitsInput) *lifecycle.Limits {
 func (m mutationResolver) UpdatePolicyTemplate(ctx context.Context, in gen.UpdatePolicyTemplateInput) (*gen.UpdatePolicyTemplatePayload, error) {
 	update := manage.UpdatePolicyTemplate{
 		ID: lifecycle.PolicyTemplateID(in.ID), ExpectedVersion: optional(in.ExpectedVersion), Name: patch(in.Name),
-		Description: patchNull(in.Description), KeyPrefix: patchNull(in.KeyPrefix),
+		Description: patchNull(in.Description), KeyPrefix: patchNull(in.KeyPrefix), ClaimWindow: patch(in.ClaimWindow),
 	}
 	if rule := in.Expiration.Value(); rule != nil {
 		update.Expiration = manage.SetTo(lifecycle.ExpirationRule{Validity: optional(rule.Validity)})
@@ -53,6 +70,12 @@ func (m mutationResolver) UpdatePolicyTemplate(ctx context.Context, in gen.Updat
 	}
 	if in.Limits.IsSet() {
 		update.Limits = manage.SetTo(limitsOf(in.Limits.Value()))
+	}
+	if rule := in.Renewal.Value(); rule != nil {
+		update.Renewal = manage.SetTo(lifecycle.RenewalRule{Mode: rule.Mode})
+	}
+	if rules := in.Approvals.Value(); rules != nil {
+		update.Approvals = manage.SetTo(approvalRules(rules))
 	}
 	template, err := m.Manage.UpdatePolicyTemplate(ctx, m.call(ctx, nil), update)
 	payload := &gen.UpdatePolicyTemplatePayload{PolicyTemplate: template}

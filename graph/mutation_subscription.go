@@ -15,7 +15,7 @@ func (m mutationResolver) SubscribeToAPI(ctx context.Context, in gen.SubscribeTo
 	})
 	payload := &gen.SubscribeToAPIPayload{KeySetAssignments: []gen.KeySetAssignment{}}
 	if done != nil {
-		payload.APISubscription = &done.Subscription
+		payload.APISubscription, payload.ApprovalRequest = &done.Subscription, done.ApprovalRequest
 		for _, a := range done.Assignments {
 			payload.KeySetAssignments = append(payload.KeySetAssignments, gen.KeySetAssignment{
 				KeySet: a.KeySet, IsReused: a.IsReused, Credentials: credentials(a.Credentials),

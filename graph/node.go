@@ -27,6 +27,7 @@ func (s *scope) nodeKinds() map[lifecycle.Kind]nodeKind {
 		lifecycle.KindAPI:             kind(catalog, subject, s.apis),
 		lifecycle.KindAPISubscription: kind(catalog, subject, s.apiSubscriptions),
 		lifecycle.KindApplication:     kind(catalog, subject, s.applications),
+		lifecycle.KindApprovalRequest: approvalKind(s),
 		lifecycle.KindBulkOperation:   kind(keySets, noSubject, s.bulkOperations),
 		lifecycle.KindEnvironment:     kind(catalog, subject, s.environments),
 		lifecycle.KindEvent:           kind(events, noSubject, s.events),
@@ -58,6 +59,24 @@ func kind[ID ~string, T any](permission lifecycle.Permission, isSubject bool, l 
 		},
 		announce: func(id string) { l.announce(ID(id)) },
 	}
+}
+
+// approvalKind shows approval requests to whom they concern: whether somebody may read one depends on the request.
+func approvalKind(s *scope) nodeKind {
+	k := kind("", true, s.approvalRequests)
+	load := k.load
+	k.load = func(ctx context.Context, id string) (object.Node, error) {
+		found, err := load(ctx, id)
+		request, ok := found.(*lifecycle.ApprovalRequest)
+		if err != nil || !ok {
+			return nil, err
+		}
+		if isVisible, err := s.seesApproval(ctx, request); err != nil || !isVisible {
+			return nil, err
+		}
+		return request, nil
+	}
+	return k
 }
 
 func (s *scope) announceNode(id string) {

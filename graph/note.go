@@ -30,6 +30,19 @@ func (s *scope) noteApplication(a *lifecycle.Application) lifecycle.ApplicationI
 	return a.ID
 }
 
+func (s *scope) noteApprovalRequest(r *lifecycle.ApprovalRequest) lifecycle.ApprovalRequestID {
+	s.approvalRequests.put(r.ID, r)
+	announce(s.groups.cohort, r.ApproverGroupID)
+	s.announceNode(r.SubjectID)
+	if r.Requester.Kind == lifecycle.ActorUser {
+		s.users.announce(lifecycle.UserID(r.Requester.ID))
+	}
+	for _, d := range r.Decisions {
+		s.users.announce(lifecycle.UserID(d.Decider.ID))
+	}
+	return r.ID
+}
+
 func (s *scope) noteBulkOperation(o *lifecycle.BulkOperation) lifecycle.BulkOperationID {
 	s.bulkOperations.put(o.ID, o)
 	for _, item := range o.Items {

@@ -32,6 +32,11 @@ func (c counted) LatestKeys(ctx context.Context, tenant lifecycle.TenantID, of [
 	return c.real.LatestKeys(ctx, tenant, of)
 }
 
+func (c counted) PendingApprovalsOfKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID) (map[lifecycle.KeySetID][]lifecycle.ApprovalRequest, error) {
+	c.calls <- "PendingApprovalsOfKeySets"
+	return c.real.PendingApprovalsOfKeySets(ctx, tenant, of)
+}
+
 func (c counted) Milestones(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID) (map[lifecycle.KeySetID][]lifecycle.Milestone, error) {
 	c.calls <- "Milestones"
 	return c.real.Milestones(ctx, tenant, of)
@@ -77,7 +82,7 @@ const table = `query($first: Int) { keySets(first: $first) { totalCount pageInfo
 	usage { successCount buckets { startsAt successCount } }
 	week: usage(bucket: "P1D", period: "P7D") { rejectedCount }
 	events(first: 5) { nodes { type actor { displayName } subject { __typename ... on KeySet { name } } } }
-	viewerActions { action isAvailable unavailableReason isApprovalRequired }
+	viewerActions { action isAvailable unavailableReason isApprovalRequired } pendingApprovalRequests { id }
 } } }`
 
 // Every Reader call is a constant number of statements (the store's own suite counts those).
@@ -133,7 +138,7 @@ func TestT13_StatusIsThatOfTheInstant(t *testing.T) {
 	day := lifecycle.Days(1)
 	template := must(w.manage.CreatePolicyTemplate(t.Context(), w.call(), manage.CreatePolicyTemplate{
 		Name: "Short", AuthenticationType: lifecycle.AuthenticationAPIKey,
-		Rules: lifecycle.Rules{SecretStorage: lifecycle.StorageHashed, Rotation: lifecycle.RotationRule{Mode: lifecycle.RotationNone}, Expiration: lifecycle.ExpirationRule{Validity: &day}},
+		Rules: lifecycle.Rules{SecretStorage: lifecycle.StorageHashed, Rotation: lifecycle.RotationRule{Mode: lifecycle.RotationNone}, Renewal: lifecycle.RenewalRule{Mode: lifecycle.RenewalNewKey}, Expiration: lifecycle.ExpirationRule{Validity: &day}},
 	}))(t)
 	set := must(w.manage.CreateKeySet(t.Context(), w.call(), manage.CreateKeySet{
 		ApplicationID: w.application("Shop").ID, EnvironmentID: w.env, PolicyTemplateID: template.ID, AuthenticationType: lifecycle.AuthenticationAPIKey,

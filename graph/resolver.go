@@ -11,6 +11,9 @@ type (
 	apiResolver                       struct{ *Resolver }
 	apiSubscriptionResolver           struct{ *Resolver }
 	applicationResolver               struct{ *Resolver }
+	approvalDecisionResolver          struct{ *Resolver }
+	approvalRequestResolver           struct{ *Resolver }
+	approvalRuleResolver              struct{ *Resolver }
 	authenticationRequirementResolver struct{ *Resolver }
 	bulkOperationResolver             struct{ *Resolver }
 	bulkOperationItemResolver         struct{ *Resolver }
@@ -30,6 +33,7 @@ type (
 	tenantSettingsResolver            struct{ *Resolver }
 	userResolver                      struct{ *Resolver }
 	validationResolver                struct{ *Resolver }
+	viewerResolver                    struct{ *Resolver }
 )
 
 // Api implements gen.ResolverRoot, as do the methods below.
@@ -37,6 +41,11 @@ func (r *Resolver) Api() gen.ApiResolver { return apiResolver{r} }
 
 func (r *Resolver) ApiSubscription() gen.ApiSubscriptionResolver { return apiSubscriptionResolver{r} }
 func (r *Resolver) Application() gen.ApplicationResolver         { return applicationResolver{r} }
+func (r *Resolver) ApprovalDecision() gen.ApprovalDecisionResolver {
+	return approvalDecisionResolver{r}
+}
+func (r *Resolver) ApprovalRequest() gen.ApprovalRequestResolver { return approvalRequestResolver{r} }
+func (r *Resolver) ApprovalRule() gen.ApprovalRuleResolver       { return approvalRuleResolver{r} }
 func (r *Resolver) AuthenticationRequirement() gen.AuthenticationRequirementResolver {
 	return authenticationRequirementResolver{r}
 }
@@ -62,3 +71,4 @@ func (r *Resolver) Tenant() gen.TenantResolver                 { return tenantRe
 func (r *Resolver) TenantSettings() gen.TenantSettingsResolver { return tenantSettingsResolver{r} }
 func (r *Resolver) User() gen.UserResolver                     { return userResolver{r} }
 func (r *Resolver) Validation() gen.ValidationResolver         { return validationResolver{r} }
+func (r *Resolver) Viewer() gen.ViewerResolver                 { return viewerResolver{r} }

@@ -26,6 +26,7 @@ type scope struct {
 	apis             *loader[lifecycle.APIID, *lifecycle.API]
 	apiSubscriptions *loader[lifecycle.APISubscriptionID, *lifecycle.APISubscription]
 	applications     *loader[lifecycle.ApplicationID, *lifecycle.Application]
+	approvalRequests *loader[lifecycle.ApprovalRequestID, *lifecycle.ApprovalRequest]
 	bulkOperations   *loader[lifecycle.BulkOperationID, *lifecycle.BulkOperation]
 	environments     *loader[lifecycle.EnvironmentID, *lifecycle.Environment]
 	events           *loader[lifecycle.EventID, *lifecycle.Event]
@@ -45,6 +46,8 @@ type scope struct {
 	// What belongs to an object.
 	latestKeys             *loader[lifecycle.KeySetID, *lifecycle.Key]
 	milestonesOf           *loader[lifecycle.KeySetID, []lifecycle.Milestone]
+	pendingApprovals       *loader[lifecycle.KeySetID, []lifecycle.ApprovalRequest]
+	approvalsOf            *loader[lifecycle.APISubscriptionID, *lifecycle.ApprovalRequest]
 	defaultKeySets         *loader[lifecycle.ApplicationID, *lifecycle.KeySet]
 	keySetsOfSubscriptions *loader[lifecycle.APISubscriptionID, []lifecycle.KeySet]
 	requirements           *loader[lifecycle.APIID, []lifecycle.AuthenticationRequirement]
@@ -92,6 +95,7 @@ func (s *scope) loadObjects() {
 	s.apis = byID(s, s.noteAPI)
 	s.apiSubscriptions = byID(s, s.noteAPISubscription)
 	s.applications = byID(s, s.noteApplication)
+	s.approvalRequests = byID(s, s.noteApprovalRequest)
 	s.bulkOperations = byID(s, s.noteBulkOperation)
 	s.environments = byID(s, s.noteEnvironment)
 	s.events = byID(s, s.noteEvent)
@@ -112,6 +116,8 @@ func (s *scope) loadObjects() {
 // loadBelongings makes the loaders of what belongs to objects. They share the cohort of those objects.
 func (s *scope) loadBelongings() {
 	s.latestKeys = one(s, s.keySets.cohort, s.store.LatestKeys, s.noteKey)
+	s.pendingApprovals = many(s, s.keySets.cohort, s.store.PendingApprovalsOfKeySets, s.noteApprovalRequest)
+	s.approvalsOf = one(s, s.apiSubscriptions.cohort, s.store.ApprovalsOfSubscriptions, s.noteApprovalRequest)
 	s.defaultKeySets = one(s, s.applications.cohort, s.store.DefaultKeySets, s.noteKeySet)
 	s.milestonesOf = many(s, s.keySets.cohort, s.store.Milestones, s.noteMilestone)
 	s.keySetsOfSubscriptions = many(s, s.apiSubscriptions.cohort, s.store.KeySetsOfSubscriptions, s.noteKeySet)

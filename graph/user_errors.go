@@ -47,6 +47,11 @@ func (s *scope) userError(ctx context.Context, f *lifecycle.Refusal) (object.Use
 		}, nil
 	case lifecycle.CodeNotFound:
 		return gen.NotFoundError{Code: f.Code, Message: f.Message, Path: f.Path}, nil
+	case lifecycle.CodePendingApproval:
+		shown := gen.PendingApprovalError{Code: f.Code, Message: f.Message, Path: f.Path}
+		request, err := s.node(ctx, f.ObjectID)
+		shown.ApprovalRequest, _ = request.(*lifecycle.ApprovalRequest)
+		return shown, err
 	case lifecycle.CodePermissionDenied:
 		return gen.PermissionDeniedError{Code: f.Code, Message: f.Message, Path: f.Path, Permission: f.Permission}, nil
 	case lifecycle.CodePolicyViolation:

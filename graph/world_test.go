@@ -141,7 +141,7 @@ func (w *world) settle() {
 	w.env = must(w.manage.CreateEnvironment(ctx, w.call(), manage.CreateEnvironment{Name: "Production", Slug: "prod", IsProduction: true}))(w.t).ID
 	w.template = must(w.manage.CreatePolicyTemplate(ctx, w.call(), manage.CreatePolicyTemplate{
 		Name: "Strict", AuthenticationType: lifecycle.AuthenticationAPIKey,
-		Rules: lifecycle.Rules{SecretStorage: lifecycle.StorageHashed, Rotation: lifecycle.RotationRule{Mode: lifecycle.RotationNone, IsManualRegenerationAllowed: true}},
+		Rules: lifecycle.Rules{SecretStorage: lifecycle.StorageHashed, Rotation: lifecycle.RotationRule{Mode: lifecycle.RotationNone, IsManualRegenerationAllowed: true}, Renewal: lifecycle.RenewalRule{Mode: lifecycle.RenewalNewKey}},
 	}))(w.t).ID
 }
 

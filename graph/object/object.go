@@ -22,6 +22,8 @@ type (
 	StreamMessage interface{}
 	// EventSubject is an object that events are about.
 	EventSubject interface{}
+	// ApprovalSubject is an object that an approval request is about.
+	ApprovalSubject interface{}
 	// BulkSubject is an object that bulk mutations work on.
 	BulkSubject interface{}
 	// Credentials are the secret values of one key.

@@ -221,6 +221,9 @@ func (s *Server) cleanRegularly(ctx context.Context) error {
 		if _, err := s.opened.store.Clean(ctx, lifecycle.Instant(s.config.now()())); err != nil && ctx.Err() == nil {
 			s.logger.Warn("clean-up failed and is tried again", "error", err)
 		}
+		if _, err := s.service.LapseApprovals(ctx); err != nil && ctx.Err() == nil {
+			s.logger.Warn("recording lapsed approval requests failed and is tried again", "error", err)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

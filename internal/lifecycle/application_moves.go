@@ -37,11 +37,12 @@ func (a *Application) Move(move Move) (event EventType, changed bool, err error)
 
 // Move takes a step of the subscription. It reports whether anything changed.
 func (s *APISubscription) Move(move Move) (event EventType, changed bool, err error) {
-	// An approval records its own decision, not two events.
+	// A subscription has no other moves.
 	//
 	//exhaustive:ignore
 	events := map[Move]EventType{
 		MoveSuspend: EventAPISubscriptionSuspended, MoveReactivate: EventAPISubscriptionReactivated, MoveCancel: EventAPISubscriptionCanceled,
+		MoveActivate: EventAPISubscriptionActivated, MoveReject: EventAPISubscriptionRejected,
 	}
 	changed, err = takeStep(APISubscriptionMoves(), &s.Status, move, "a subscription")
 	return events[move], changed, err

@@ -14,8 +14,8 @@ func BuiltInRoles() []Role {
 	reads := []Permission{PermissionCatalogRead, PermissionIdentityRead, PermissionKeySetRead}
 	return []Role{
 		builtIn(RoleTenantAdmin, "Everything in the tenant.", slices.DeleteFunc(AllPermission(), func(p Permission) bool { return p == PermissionTenantOperate })...),
-		builtIn("API Provider", "Offers APIs: the catalog, its policies and the subscriptions to it.",
-			append(reads, PermissionAPIWrite, PermissionPolicyWrite, PermissionEventRead, PermissionKeySetSuspend, PermissionKeySetRevoke)...),
+		builtIn("API Provider", "Offers APIs: the catalog, its policies, and the subscriptions to it and their approval.",
+			append(reads, PermissionAPIWrite, PermissionPolicyWrite, PermissionApprovalDecide, PermissionEventRead, PermissionKeySetSuspend, PermissionKeySetRevoke)...),
 		builtIn("Developer", "Consumes APIs: applications, subscriptions and key sets.",
 			append(reads, PermissionApplicationWrite, PermissionAPISubscribe, PermissionKeySetWrite, PermissionKeySetSuspend,
 				PermissionKeySetRevoke, PermissionCredentialsRetrieve)...),

@@ -16,9 +16,10 @@ type BulkItemStatus string
 
 // Values of BulkItemStatus.
 const (
-	ItemFailed    BulkItemStatus = "FAILED"
-	ItemSkipped   BulkItemStatus = "SKIPPED"
-	ItemSucceeded BulkItemStatus = "SUCCEEDED"
+	ItemAwaitingApproval BulkItemStatus = "AWAITING_APPROVAL"
+	ItemFailed           BulkItemStatus = "FAILED"
+	ItemSkipped          BulkItemStatus = "SKIPPED"
+	ItemSucceeded        BulkItemStatus = "SUCCEEDED"
 )
 
 // BulkOperationStatus is the outcome of the whole.

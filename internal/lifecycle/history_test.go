@@ -105,7 +105,7 @@ func TestR2_R3_R8_T4_T5_T13_RandomHistoriesKeepTheRules(t *testing.T) {
 		}
 		h.expected.keys = []expectedKey{{expires: rules.ScheduleFrom(begin, z).ExpiresAt}}
 		h.Repeat(map[string]func(*rapid.T){
-			"": h.check, "wait": h.wait, "suspend": h.suspend, "reactivate": h.reactivate, "regenerate": h.regenerate,
+			"": h.check, "wait": h.wait, "suspend": h.suspend, "reactivate": h.reactivate, "regenerate": h.regenerate, "renew": h.renew,
 			"revoke": h.revoke, "revoke key": h.revokeKey, "delete": h.delete,
 		})
 	})
@@ -306,6 +306,32 @@ func (h *history) expectRegenerate(overlap *lifecycle.Duration) outcome {
 	return outcome{event: lifecycle.EventKeySetRegenerated}
 }
 
+func (h *history) renew(t *rapid.T) {
+	h.skipIfGone(t)
+	fresh, old, status := h.freshKey(), h.latest(), h.expected.at(h.now)
+	want := outcome{event: lifecycle.EventKeySetRenewed, changes: map[string][2]string{"latestKey": {string(old.ID), string(fresh.ID)}}}
+	end := h.policy.Rotation.Overlap.AddTo(h.now, h.zone)
+	switch latest := h.expected.latest(); {
+	case status == lifecycle.KeySetRevoked:
+		want = illegal()
+	case h.policy.Expiration.Validity == nil:
+		want = outcome{refusal: lifecycle.CodePolicyViolation, path: inputID}
+	case status == lifecycle.KeySetExpired:
+	case status == lifecycle.KeySetActive && end.After(h.now):
+		if latest.expires.Before(end) {
+			end = *latest.expires
+		}
+		latest.retires = &end
+	default:
+		latest.revoked = true
+	}
+	tr, err := h.state().Renew(h.policy, fresh, nil, h.moment())
+	h.settle(tr, err, want)
+	if want.refusal == "" {
+		h.expected.keys = append(h.expected.keys, expectedKey{expires: h.policy.ScheduleFrom(h.now, h.zone).ExpiresAt})
+	}
+}
+
 func (h *history) revoke(t *rapid.T) {
 	h.skipIfGone(t)
 	reason := rapid.SampledFrom(lifecycle.AllRevocationReason()).Draw(t, "reason")
@@ -331,7 +357,7 @@ func (h *history) revokeKey(t *rapid.T) {
 	k := &h.expected.keys[i]
 	var want outcome
 	switch isLatest := i == len(h.keys)-1; {
-	case k.revoked || over(k.retires, h.now):
+	case k.revoked || over(k.retires, h.now) || !isLatest && over(k.expires, h.now):
 	case isLatest:
 		want = illegal()
 	default:
@@ -395,6 +421,7 @@ func (h *history) checkActions() {
 		lifecycle.ActionReactivate: func() (lifecycle.Transition, error) { return s.Reactivate(m) },
 		lifecycle.ActionRevoke:     func() (lifecycle.Transition, error) { return s.Revoke(lifecycle.ReasonOther, m) },
 		lifecycle.ActionRegenerate: func() (lifecycle.Transition, error) { return s.Regenerate(h.policy, h.freshKey(), nil, m) },
+		lifecycle.ActionRenew:      func() (lifecycle.Transition, error) { return s.Renew(h.policy, h.freshKey(), nil, m) },
 		lifecycle.ActionDelete: func() (lifecycle.Transition, error) {
 			e, err := s.Delete(m)
 			return lifecycle.Transition{Events: []lifecycle.Event{e}}, err
@@ -416,6 +443,9 @@ func (h *history) checkAt(at time.Time) {
 	}
 	steady := 0 // accepted, and not about to go
 	for i, k := range h.keys {
+		if k.Status == lifecycle.KeyExpired && !over(k.ExpiresAt, at) {
+			continue // its end was written down since
+		}
 		got := h.judge(k, at)
 		if want := h.expected.verdict(h.expected.keys[i], at); got != want {
 			h.Fatalf("T4, T13: at %s key %d is judged %s, want %s", at, k.SequenceNumber, got, want)
@@ -453,7 +483,7 @@ func (h *history) checkMilestones() {
 		switch {
 		case k.Status == lifecycle.KeyRetiring:
 			want[lifecycle.MilestoneRetirement] = "PLANNED " + instantText(k.RetiresAt)
-		case k.Status != lifecycle.KeyRevoked:
+		case k.Status != lifecycle.KeyRevoked && k.Status != lifecycle.KeyExpired:
 			if schedule.RotatesAt != nil {
 				want[lifecycle.MilestoneRotation] = "PLANNED " + instantText(schedule.RotatesAt)
 			}

@@ -31,6 +31,7 @@ type (
 	MilestoneID       string
 	EventID           string
 	BulkOperationID   string
+	ApprovalRequestID string
 )
 
 // Kind is what an id is the id of.
@@ -57,6 +58,7 @@ const (
 	KindMilestone       Kind = "mls"
 	KindEvent           Kind = "evt"
 	KindBulkOperation   Kind = "blk"
+	KindApprovalRequest Kind = "apr"
 )
 
 // AllKind lists the kinds.
@@ -64,7 +66,7 @@ func AllKind() []Kind {
 	return []Kind{
 		KindTenant, KindOrganization, KindGroup, KindUser, KindRole, KindRoleAssignment, KindSignInKey,
 		KindEnvironment, KindGateway, KindPolicyTemplate, KindPolicy, KindAPI, KindApplication, KindAPISubscription,
-		KindKeySet, KindKey, KindMilestone, KindEvent, KindBulkOperation,
+		KindKeySet, KindKey, KindMilestone, KindEvent, KindBulkOperation, KindApprovalRequest,
 	}
 }
 

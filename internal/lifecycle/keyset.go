@@ -61,7 +61,25 @@ type Key struct {
 	RevocationReason *RevocationReason
 	LastUsedAt       *time.Time  // of an accepted use, like the next (T7)
 	LastUsedFrom     *netip.Addr // null when it is not known
+	ClaimantID       *UserID     // who may claim the secret of a key that is not recoverable, because nobody was present to see it (D20)
+	ClaimableUntil   *time.Time  // until when; null: nothing waits, or the key cannot be used yet
 	CreatedAt        time.Time
+}
+
+// ClaimableBy makes the secret of a key wait for somebody, for as long as the policy says (D20). A secret that can be
+// retrieved anyway waits for nobody.
+func (k Key) ClaimableBy(user UserID, policy Policy, m Moment) Key {
+	if k.IsRecoverable {
+		return k
+	}
+	end := policy.ClaimWindow.AddTo(m.Now, m.Zone)
+	k.ClaimantID, k.ClaimableUntil = &user, &end
+	return k
+}
+
+// CanBeClaimed reports whether a secret waits for the user at an instant.
+func (k Key) CanBeClaimed(user UserID, now time.Time) bool {
+	return k.ClaimableUntil != nil && now.Before(*k.ClaimableUntil) && k.ClaimantID != nil && *k.ClaimantID == user
 }
 
 // StatusAt is the status at an instant: what lies past its expiry is EXPIRED even when nobody

@@ -15,12 +15,16 @@ const (
 	MoveSuspend    Move = "SUSPEND"
 	MoveReactivate Move = "REACTIVATE"
 	MoveRegenerate Move = "REGENERATE"
+	MoveRenew      Move = "RENEW"
 	MoveRetire     Move = "RETIRE"
 	MoveRevoke     Move = "REVOKE"
 	MoveReject     Move = "REJECT"
 	MoveExpire     Move = "EXPIRE"
 	MoveCancel     Move = "CANCEL"
 	MoveDelete     Move = "DELETE"
+	MoveApprove    Move = "APPROVE"
+	MoveWithdraw   Move = "WITHDRAW"
+	MoveFail       Move = "FAIL"
 	MovePublish    Move = "PUBLISH"
 	MoveDeprecate  Move = "DEPRECATE"
 	MoveDeactivate Move = "DEACTIVATE"
@@ -41,12 +45,15 @@ func KeySetMoves() []LegalMove[KeySetStatus] {
 		{KeySetPending, MoveReject, KeySetRevoked},         // D21
 		{KeySetActive, MoveSuspend, KeySetSuspended},       // S0-38
 		{KeySetActive, MoveRegenerate, KeySetActive},       // S0-53
+		{KeySetActive, MoveRenew, KeySetActive},            // S2-7, D14
 		{KeySetActive, MoveRevoke, KeySetRevoked},          // S0-73, D11
 		{KeySetActive, MoveExpire, KeySetExpired},          // S0-69
 		{KeySetSuspended, MoveReactivate, KeySetActive},    // S0-45
 		{KeySetSuspended, MoveRegenerate, KeySetSuspended}, // S0-56
+		{KeySetSuspended, MoveRenew, KeySetSuspended},      // D14
 		{KeySetSuspended, MoveRevoke, KeySetRevoked},       // S0-73, D11
 		{KeySetSuspended, MoveExpire, KeySetExpired},       // S0-69
+		{KeySetExpired, MoveRenew, KeySetActive},           // S2-7, D14
 		{KeySetRevoked, MoveDelete, ""},                    // S2-31, D12
 	}
 }
@@ -226,26 +233,69 @@ func (s KeySetState) Regenerate(policy Policy, fresh Key, overlap *Duration, m M
 	if string(latest.Status) != string(status) {
 		return Transition{}, s.disagreement()
 	}
-	previous := latest.revoked(ReasonSuperseded, m.Now)
-	if end != nil && status == KeySetActive { // a suspended key has no overlap to serve
-		previous = latest.retired(*end)
+	if status != KeySetActive {
+		end = nil // a suspended key has no overlap to serve
+	}
+	return s.replace(replacement{
+		fresh: fresh, status: latest.Status, schedule: policy.ScheduleFrom(m.Now, m.Zone), overlapEnd: end,
+		milestone: MilestoneRegeneration, event: EventKeySetRegenerated,
+	}, m), nil
+}
+
+// replacement is how a new key takes the place of the latest one.
+type replacement struct {
+	fresh      Key
+	status     KeyStatus // of the new key
+	schedule   Schedule  // of the new key
+	overlapEnd *time.Time
+	milestone  MilestoneKind
+	event      EventType
+}
+
+// replace makes a new key the latest. The previous one is revoked, or retires where there is an overlap, or has
+// expired already.
+func (s KeySetState) replace(r replacement, m Moment) Transition {
+	latest := s.LatestKey()
+	var previous Key
+	switch {
+	case latest.StatusAt(m.Now) == KeyExpired:
+		previous = latest.expired()
+	case r.overlapEnd != nil:
+		previous = latest.retired(*r.overlapEnd)
+	default:
+		previous = latest.revoked(ReasonSuperseded, m.Now)
 	}
 	previous.IsLatest = false
-	t := s.issue(policy, fresh, latest.Status, latest.SequenceNumber+1, m)
+	t := s.issue(r.schedule, r.fresh, r.status, latest.SequenceNumber+1, m)
 	t.Keys = append([]Key{previous}, t.Keys...) // the old one gives up LATEST before the new one takes it
-	t.Milestones = append(t.Milestones, s.canceled(previous.ID)...)
-	t.Milestones = append(t.Milestones, s.KeySet.milestone(m, MilestoneRegeneration, fresh.ID))
-	if previous.Status == KeyRetiring {
+	t.KeySet.Status = KeySetStatus(r.status)
+	t.Milestones = append(t.Milestones, s.over(previous)...)
+	t.Milestones = append(t.Milestones, s.KeySet.milestone(m, r.milestone, r.fresh.ID))
+	switch previous.Status { //nolint:exhaustive // a replaced key is one of these
+	case KeyRetiring:
 		t.Milestones = append(t.Milestones, s.KeySet.planned(m, MilestoneRetirement, previous.ID, *previous.RetiresAt, MilestonePlanned))
-	} else {
+	case KeyRevoked:
 		t.Milestones = append(t.Milestones, s.KeySet.milestone(m, MilestoneRevocation, previous.ID)) // S0-58
 	}
-	e := t.KeySet.event(EventKeySetRegenerated)
-	e.Changes = Changed(nil, "latestKey", string(previous.ID), string(fresh.ID))
+	e := t.KeySet.event(r.event)
+	e.Changes = Changed(nil, "status", string(s.KeySet.StatusAt(m.Now)), string(t.KeySet.Status))
+	e.Changes = Changed(e.Changes, "latestKey", string(previous.ID), string(r.fresh.ID))
 	e.Changes = Changed(e.Changes, "expiresAt", instantText(s.KeySet.ExpiresAt), instantText(t.KeySet.ExpiresAt))
 	e.Changes = Changed(e.Changes, "rotatesAt", instantText(s.KeySet.RotatesAt), instantText(t.KeySet.RotatesAt))
 	t.Events = []Event{e}
-	return t, nil
+	return t
+}
+
+// over are the milestones of a replaced key that were still to come: an expiration that took effect happened when it
+// was planned, whoever writes it down; the rest will not happen any more.
+func (s KeySetState) over(k Key) []Milestone {
+	milestones := s.canceled(k.ID)
+	for i := range milestones {
+		if k.Status == KeyExpired && milestones[i].Kind == MilestoneExpiration {
+			milestones[i].Status, milestones[i].ActualAt = MilestoneDone, milestones[i].PlannedAt
+		}
+	}
+	return milestones
 }
 
 // overlapEnd is when an overlap that somebody asks for ends; null when none is asked for.
@@ -272,7 +322,7 @@ func Create(set KeySet, policy Policy, first Key, suspended bool, m Moment) Tran
 		set.ActivatedAt = &m.Now
 	}
 	s := KeySetState{KeySet: set}
-	t := s.issue(policy, first, status, 1, m)
+	t := s.issue(policy.ScheduleFrom(m.Now, m.Zone), first, status, 1, m)
 	t.Milestones = append([]Milestone{set.milestone(m, begins, first.ID)}, t.Milestones...)
 	e := t.KeySet.event(EventKeySetCreated)
 	e.Changes = Changed(nil, "status", "", string(set.Status))
@@ -280,9 +330,42 @@ func Create(set KeySet, policy Policy, first Key, suspended bool, m Moment) Tran
 	return t
 }
 
-// issue makes fresh the latest key of the set, with the schedule of its policy.
-func (s KeySetState) issue(policy Policy, fresh Key, status KeyStatus, number int, m Moment) Transition {
-	schedule := policy.ScheduleFrom(m.Now, m.Zone)
+// CreatePending makes a key set that waits for the approval of its subscription (D21). Its key cannot be used before
+// Activate, which plans its life.
+func CreatePending(set KeySet, first Key, m Moment) Transition {
+	set.Status = KeySetPending
+	t := KeySetState{KeySet: set}.issue(Schedule{}, first, KeyPending, 1, m)
+	e := t.KeySet.event(EventKeySetCreated)
+	e.Changes = Changed(nil, "status", "", string(set.Status))
+	t.Events = []Event{e}
+	return t
+}
+
+// Activate makes a pending key set work, which is its provisioning (D21, S0-32).
+func (s KeySetState) Activate(policy Policy, m Moment) (Transition, error) {
+	return s.move(MoveActivate, m, EventKeySetActivated, MilestoneProvisioning, func(t *Transition) {
+		schedule, k := policy.ScheduleFrom(m.Now, m.Zone), &t.Keys[0]
+		t.KeySet.ActivatedAt, t.KeySet.ExpiresAt, t.KeySet.RotatesAt = &m.Now, schedule.ExpiresAt, schedule.RotatesAt
+		k.ActivatedAt, k.ExpiresAt = &m.Now, schedule.ExpiresAt
+		if k.ClaimantID != nil {
+			*k = k.ClaimableBy(*k.ClaimantID, policy, m)
+		}
+		t.Milestones = append(t.Milestones, s.KeySet.plan(schedule, k.ID, m)...)
+	})
+}
+
+// Reject ends a pending key set whose subscription was not approved (D21).
+func (s KeySetState) Reject(m Moment) (Transition, error) {
+	return s.move(MoveReject, m, EventKeySetRevoked, MilestoneRevocation, func(t *Transition) {
+		reason := ReasonRejected
+		t.KeySet.RevokedAt = &m.Now
+		t.Keys[0].RevokedAt, t.Keys[0].RevocationReason = &m.Now, &reason
+		t.Events[0].Changes = Changed(t.Events[0].Changes, "revocationReason", "", string(reason))
+	})
+}
+
+// issue makes fresh the latest key of the set, with its schedule.
+func (s KeySetState) issue(schedule Schedule, fresh Key, status KeyStatus, number int, m Moment) Transition {
 	fresh.TenantID, fresh.KeySetID, fresh.SequenceNumber = s.KeySet.TenantID, s.KeySet.ID, number
 	fresh.Status, fresh.IsLatest = status, true
 	fresh.ExpiresAt, fresh.CreatedAt = schedule.ExpiresAt, m.Now
@@ -291,15 +374,28 @@ func (s KeySetState) issue(policy Policy, fresh Key, status KeyStatus, number in
 	}
 	t := Transition{KeySet: s.KeySet, Keys: []Key{fresh}}
 	t.KeySet.ExpiresAt, t.KeySet.RotatesAt, t.KeySet.PublicIdentifier = schedule.ExpiresAt, schedule.RotatesAt, fresh.PublicIdentifier
-	if schedule.RotatesAt != nil {
-		t.Milestones = append(t.Milestones, s.KeySet.planned(m, MilestoneRotation, fresh.ID, *schedule.RotatesAt, MilestonePlanned))
-	}
-	if schedule.SupersededExpiration != nil {
-		t.Milestones = append(t.Milestones, s.KeySet.planned(m, MilestoneExpiration, fresh.ID, *schedule.SupersededExpiration, MilestoneSuperseded))
-	} else if schedule.ExpiresAt != nil {
-		t.Milestones = append(t.Milestones, s.KeySet.planned(m, MilestoneExpiration, fresh.ID, *schedule.ExpiresAt, MilestonePlanned))
-	}
+	t.Milestones = append(t.Milestones, s.KeySet.plan(schedule, fresh.ID, m)...)
 	return t
+}
+
+// plan are the milestones that a schedule plans for a key.
+func (s KeySet) plan(schedule Schedule, key KeyID, m Moment) []Milestone {
+	var milestones []Milestone
+	if schedule.RotatesAt != nil {
+		milestones = append(milestones, s.planned(m, MilestoneRotation, key, *schedule.RotatesAt, MilestonePlanned))
+	}
+	return append(milestones, s.expiration(schedule, key, m)...)
+}
+
+// expiration is the milestone of a key's end, none where it has none.
+func (s KeySet) expiration(schedule Schedule, key KeyID, m Moment) []Milestone {
+	switch {
+	case schedule.SupersededExpiration != nil:
+		return []Milestone{s.planned(m, MilestoneExpiration, key, *schedule.SupersededExpiration, MilestoneSuperseded)}
+	case schedule.ExpiresAt != nil:
+		return []Milestone{s.planned(m, MilestoneExpiration, key, *schedule.ExpiresAt, MilestonePlanned)}
+	}
+	return nil
 }
 
 // RevokeKey ends the overlap of one retiring key. The latest key is revoked with its key set.
@@ -356,9 +452,9 @@ func (s KeySetState) disagreement() error {
 }
 
 var movePast = map[Move]string{
-	MoveActivate: "activated", MoveSuspend: "suspended", MoveReactivate: "reactivated", MoveRegenerate: "regenerated",
+	MoveActivate: "activated", MoveSuspend: "suspended", MoveReactivate: "reactivated", MoveRegenerate: "regenerated", MoveRenew: "renewed",
 	MoveRetire: "retired", MoveRevoke: "revoked", MoveReject: "rejected", MoveExpire: "expired", MoveDelete: "deleted", MoveCancel: "canceled",
-	MovePublish: "published", MoveDeprecate: "deprecated", MoveDeactivate: "deactivated",
+	MoveApprove: "approved", MoveWithdraw: "withdrawn", MoveFail: "failed", MovePublish: "published", MoveDeprecate: "deprecated", MoveDeactivate: "deactivated",
 }
 
 func (k Key) revoked(reason RevocationReason, now time.Time) Key {
@@ -379,12 +475,20 @@ func (k Key) retired(end time.Time) Key {
 	return k
 }
 
+// expired records that the validity of a key has ended.
+func (k Key) expired() Key {
+	if to, legal := step(KeyMoves(), k.Status, MoveExpire); legal {
+		k.Status = to
+	}
+	return k
+}
+
 // eventWords say what happened to a key set.
 //
 //exhaustive:ignore
 var eventWords = map[EventType]string{
-	EventKeySetCreated: "was created", EventKeySetSuspended: "was suspended", EventKeySetReactivated: "was reactivated",
-	EventKeySetRegenerated: "was regenerated", EventKeySetRevoked: "was revoked", EventKeySetDeleted: "was deleted",
+	EventKeySetCreated: "was created", EventKeySetActivated: "was activated", EventKeySetSuspended: "was suspended", EventKeySetReactivated: "was reactivated",
+	EventKeySetRegenerated: "was regenerated", EventKeySetRenewed: "was renewed", EventKeySetRevoked: "was revoked", EventKeySetDeleted: "was deleted",
 	EventKeySetUpdated: "was changed", EventKeySetReused: "was reused for another subscription",
 	EventDefaultKeySetSet: "became the default key set", EventCredentialsRetrieved: "had its credentials retrieved",
 	EventCredentialsRetrievalDenied: "kept its credentials from a caller without permission", EventKeyRevoked: "had a key revoked",

@@ -61,7 +61,7 @@ func pictures(t *testing.T) map[string][]string {
 func TestMoves_ThePicturesShowTheTables(t *testing.T) {
 	want := map[string][]string{
 		"Key sets": arrows(lifecycle.KeySetMoves()), "Keys": arrows(lifecycle.KeyMoves()),
-		"Applications": arrows(lifecycle.ApplicationMoves()), "API subscriptions": arrows(lifecycle.APISubscriptionMoves()),
+		"Applications": arrows(lifecycle.ApplicationMoves()), "API subscriptions": arrows(lifecycle.APISubscriptionMoves()), "Approval requests": arrows(lifecycle.ApprovalMoves()),
 	}
 	if diff := cmp.Diff(want, pictures(t)); diff != "" {
 		t.Errorf("internal/lifecycle (-) and docs/lifecycle.md (+) differ:\n%s", diff)
@@ -70,7 +70,7 @@ func TestMoves_ThePicturesShowTheTables(t *testing.T) {
 
 func TestR3_NothingLeadsOutOfTheFinalStatuses(t *testing.T) {
 	for _, m := range lifecycle.KeySetMoves() {
-		if (m.From == lifecycle.KeySetRevoked || m.From == lifecycle.KeySetExpired) && m.Move != lifecycle.MoveDelete {
+		if m.From == lifecycle.KeySetRevoked && m.Move != lifecycle.MoveDelete || m.From == lifecycle.KeySetExpired && m.Move != lifecycle.MoveRenew { // D14
 			t.Errorf("key set: %+v", m)
 		}
 	}
@@ -89,7 +89,7 @@ func TestR3_NothingLeadsOutOfTheFinalStatuses(t *testing.T) {
 func TestMoves_OneLineForEachStatusAndMove(t *testing.T) {
 	for name, table := range map[string][]string{
 		"key set": arrows(lifecycle.KeySetMoves()), "key": arrows(lifecycle.KeyMoves()), "application": arrows(lifecycle.ApplicationMoves()),
-		"subscription": arrows(lifecycle.APISubscriptionMoves()), "tenant": arrows(lifecycle.TenantMoves()), "user": arrows(lifecycle.UserMoves()), "API": arrows(lifecycle.APIMoves()),
+		"subscription": arrows(lifecycle.APISubscriptionMoves()), "tenant": arrows(lifecycle.TenantMoves()), "user": arrows(lifecycle.UserMoves()), "approval request": arrows(lifecycle.ApprovalMoves()), "API": arrows(lifecycle.APIMoves()),
 	} {
 		seen := map[string]bool{}
 		for _, line := range table {
@@ -105,8 +105,8 @@ func TestMoves_OneLineForEachStatusAndMove(t *testing.T) {
 
 func allMoves() []lifecycle.Move {
 	return []lifecycle.Move{
-		lifecycle.MoveActivate, lifecycle.MoveSuspend, lifecycle.MoveReactivate, lifecycle.MoveRegenerate, lifecycle.MoveRetire, lifecycle.MoveRevoke, lifecycle.MoveReject,
-		lifecycle.MoveExpire, lifecycle.MoveCancel, lifecycle.MoveDelete, lifecycle.MovePublish, lifecycle.MoveDeprecate, lifecycle.MoveDeactivate,
+		lifecycle.MoveActivate, lifecycle.MoveSuspend, lifecycle.MoveReactivate, lifecycle.MoveRegenerate, lifecycle.MoveRenew, lifecycle.MoveRetire, lifecycle.MoveRevoke, lifecycle.MoveReject,
+		lifecycle.MoveExpire, lifecycle.MoveCancel, lifecycle.MoveDelete, lifecycle.MoveApprove, lifecycle.MoveWithdraw, lifecycle.MoveFail, lifecycle.MovePublish, lifecycle.MoveDeprecate, lifecycle.MoveDeactivate,
 	}
 }
 
@@ -150,7 +150,8 @@ func TestS0_44_S0_50_D21_MovesOfApplicationsAndSubscriptions(t *testing.T) {
 	})
 	checkMoves(t, "a subscription", lifecycle.AllAPISubscriptionStatus(), lifecycle.APISubscriptionMoves(), map[lifecycle.Move]lifecycle.EventType{
 		lifecycle.MoveSuspend: lifecycle.EventAPISubscriptionSuspended, lifecycle.MoveReactivate: lifecycle.EventAPISubscriptionReactivated,
-		lifecycle.MoveCancel: lifecycle.EventAPISubscriptionCanceled,
+		lifecycle.MoveCancel: lifecycle.EventAPISubscriptionCanceled, lifecycle.MoveActivate: lifecycle.EventAPISubscriptionActivated,
+		lifecycle.MoveReject: lifecycle.EventAPISubscriptionRejected,
 	}, func(s lifecycle.APISubscriptionStatus, m lifecycle.Move) (lifecycle.APISubscriptionStatus, lifecycle.EventType, bool, error) {
 		sub := lifecycle.APISubscription{Status: s}
 		event, changed, err := sub.Move(m)

@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -10,6 +12,9 @@ type Rules struct {
 	SecretStorage SecretStorage  // D13
 	Expiration    ExpirationRule `bun:"embed:"`
 	Rotation      RotationRule   `bun:"embed:"`
+	Renewal       RenewalRule    `bun:"embed:"`
+	ClaimWindow   Duration       // how long a hashed secret that nobody was present to see waits to be claimed (D20)
+	Approvals     []ApprovalRule `bun:"type:jsonb"` // at most one for each action
 	KeyPrefix     *string        // null: the tenant's
 	Limits        *Limits        `bun:"type:jsonb"` // null: nothing is limited
 }
@@ -26,6 +31,14 @@ type RotationRule struct {
 	Overlap                     Duration     `bun:"rotation_overlap"`            // how long the previous key stays accepted, at most
 	IsManualRegenerationAllowed bool         `bun:"manual_regeneration_allowed"` // S0-51
 }
+
+// RenewalRule says how a key gets new validity (D14).
+type RenewalRule struct {
+	Mode RenewalMode `bun:"renewal_mode"`
+}
+
+// DefaultClaimWindow is how long a secret waits where the policy does not say (D20).
+func DefaultClaimWindow() Duration { return Days(7) }
 
 // PolicyTemplate is a rule set that APIs refer to. Its revision grows when its rules change.
 type PolicyTemplate struct {
@@ -88,6 +101,17 @@ func (r Rules) Check() *Refusal {
 	if r.Rotation.Interval != nil && r.Rotation.Overlap.AtLeast() > r.Rotation.Interval.AtLeast() {
 		return Invalid("must not be longer than the rotation interval", "rotation", "overlap")
 	}
+	if r.ClaimWindow.IsNegative() {
+		return Invalid("must not be negative", "claimWindow")
+	}
+	for i, rule := range r.Approvals {
+		if err := rule.Check(); err != nil {
+			return err.At(slices.Concat([]string{"approvals", strconv.Itoa(i)}, err.Path)...)
+		}
+		if slices.ContainsFunc(r.Approvals[:i], func(earlier ApprovalRule) bool { return earlier.Action == rule.Action }) {
+			return Invalid("the action has a rule already", "approvals", strconv.Itoa(i), "action")
+		}
+	}
 	if r.expiresBeforeRotation() {
 		return Invalid("must not be longer than the validity, or keys expire before they are rotated", "rotation", "interval")
 	}
@@ -117,10 +141,7 @@ type Schedule struct {
 	SupersededExpiration *time.Time // set when the rotation took precedence over it (S0-66, D3)
 }
 
-// ScheduleFrom plans a key that is usable from start on. Where rotation and expiration fall on
-// the same calendar day of the zone, rotation takes precedence: the expiration is superseded.
-// The key then ends with the overlap of that rotation, or as planned where that is later, so
-// that it is there to be rotated and never turns into a key without an end (T5).
+// ScheduleFrom plans a key that is usable from start on.
 func (r Rules) ScheduleFrom(start time.Time, zone *time.Location) Schedule {
 	var s Schedule
 	if r.Expiration.Validity != nil {
@@ -131,12 +152,20 @@ func (r Rules) ScheduleFrom(start time.Time, zone *time.Location) Schedule {
 		at := r.Rotation.Interval.AddTo(start, zone)
 		s.RotatesAt = &at
 	}
-	if s.ExpiresAt != nil && s.RotatesAt != nil && sameDay(*s.ExpiresAt, *s.RotatesAt, zone) {
-		planned := *s.ExpiresAt
-		s.SupersededExpiration = &planned
-		if end := r.Rotation.Overlap.AddTo(*s.RotatesAt, zone); end.After(planned) {
-			s.ExpiresAt = &end
-		}
+	return r.settle(s, zone)
+}
+
+// settle decides between rotation and expiration. Where they fall on the same calendar day of the zone, rotation takes
+// precedence: the expiration is superseded. The key then ends with the overlap of that rotation, or as planned where
+// that is later, so that it is there to be rotated and never turns into a key without an end (T5).
+func (r Rules) settle(s Schedule, zone *time.Location) Schedule {
+	if s.ExpiresAt == nil || s.RotatesAt == nil || !sameDay(*s.ExpiresAt, *s.RotatesAt, zone) {
+		return s
+	}
+	planned := *s.ExpiresAt
+	s.SupersededExpiration = &planned
+	if end := r.Rotation.Overlap.AddTo(*s.RotatesAt, zone); end.After(planned) {
+		s.ExpiresAt = &end
 	}
 	return s
 }

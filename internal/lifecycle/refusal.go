@@ -15,6 +15,7 @@ const (
 	CodeInvalid                 RefusalCode = "INVALID"
 	CodeInvalidStatusTransition RefusalCode = "INVALID_STATUS_TRANSITION"
 	CodeNotFound                RefusalCode = "NOT_FOUND"
+	CodePendingApproval         RefusalCode = "PENDING_APPROVAL"
 	CodePermissionDenied        RefusalCode = "PERMISSION_DENIED"
 	CodePolicyViolation         RefusalCode = "POLICY_VIOLATION"
 	CodeQuotaExceeded           RefusalCode = "QUOTA_EXCEEDED"
@@ -34,7 +35,7 @@ type Refusal struct {
 	CurrentStatus  string         // INVALID_STATUS_TRANSITION
 	AllowedActions []KeySetAction // INVALID_STATUS_TRANSITION
 	CurrentVersion int            // STALE_VERSION
-	ObjectID       string         // STALE_VERSION and ALREADY_EXISTS: the object as it is now
+	ObjectID       string         // STALE_VERSION, ALREADY_EXISTS and PENDING_APPROVAL: the object as it is now
 	BlockedBy      []string       // BLOCKED_BY_DEPENDENCY: ids of objects to change first
 	Permission     Permission     // PERMISSION_DENIED
 	PolicyID       PolicyID       // POLICY_VIOLATION

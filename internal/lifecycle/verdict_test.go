@@ -140,7 +140,7 @@ func TestS0_31_ActionsSayWhyNotInOrder(t *testing.T) {
 	available := lifecycle.ActionUnavailableReason("")
 	denied, status, isDefault, forbids, lost := lifecycle.UnavailablePermissionDenied, lifecycle.UnavailableStatus, lifecycle.UnavailableDefaultKeySet,
 		lifecycle.UnavailablePolicyForbids, lifecycle.UnavailableSecretNotRecoverable
-	type reasons = []lifecycle.ActionUnavailableReason // DELETE, REACTIVATE, REGENERATE, RETRIEVE, REVOKE, SUSPEND, UPDATE
+	type reasons = []lifecycle.ActionUnavailableReason // DELETE, REACTIVATE, REGENERATE, RENEW, RETRIEVE, REVOKE, SUSPEND, UPDATE
 	for name, c := range map[string]struct {
 		status      lifecycle.KeySetStatus
 		isDefault   bool
@@ -149,22 +149,23 @@ func TestS0_31_ActionsSayWhyNotInOrder(t *testing.T) {
 		permissions []lifecycle.Permission
 		want        reasons
 	}{
-		"active":              {lifecycle.KeySetActive, false, true, true, all, reasons{status, status, available, available, available, available, available}},
-		"suspended":           {lifecycle.KeySetSuspended, false, true, true, all, reasons{status, available, available, available, available, status, available}},
-		"revoked":             {lifecycle.KeySetRevoked, false, true, true, all, reasons{available, status, status, status, status, status, available}},
-		"expired":             {lifecycle.KeySetExpired, false, true, true, all, reasons{status, status, status, status, status, status, available}},
-		"pending":             {lifecycle.KeySetPending, false, true, true, all, reasons{status, status, status, status, status, status, available}},
-		"default":             {lifecycle.KeySetActive, true, true, true, all, reasons{status, status, available, available, available, isDefault, available}},
-		"default, revoked":    {lifecycle.KeySetRevoked, true, false, false, all, reasons{isDefault, status, status, status, status, status, available}},
-		"hashed, fixed":       {lifecycle.KeySetActive, false, false, false, all, reasons{status, status, forbids, lost, available, available, available}},
-		"nobody":              {lifecycle.KeySetActive, true, false, false, nil, reasons{denied, denied, denied, denied, denied, denied, denied}},
-		"who may only write":  {lifecycle.KeySetActive, false, true, true, []lifecycle.Permission{lifecycle.PermissionKeySetWrite}, reasons{denied, denied, available, denied, denied, denied, available}},
-		"who may revoke":      {lifecycle.KeySetActive, false, true, true, []lifecycle.Permission{lifecycle.PermissionKeySetRevoke}, reasons{status, denied, denied, denied, available, denied, denied}},
-		"who may suspend":     {lifecycle.KeySetSuspended, false, true, true, []lifecycle.Permission{lifecycle.PermissionKeySetSuspend}, reasons{denied, available, denied, denied, denied, status, denied}},
-		"who may see secrets": {lifecycle.KeySetActive, false, true, true, []lifecycle.Permission{lifecycle.PermissionCredentialsRetrieve}, reasons{denied, denied, denied, available, denied, denied, denied}},
+		"active":              {lifecycle.KeySetActive, false, true, true, all, reasons{status, status, available, available, available, available, available, available}},
+		"suspended":           {lifecycle.KeySetSuspended, false, true, true, all, reasons{status, available, available, available, available, available, status, available}},
+		"revoked":             {lifecycle.KeySetRevoked, false, true, true, all, reasons{available, status, status, status, status, status, status, available}},
+		"expired":             {lifecycle.KeySetExpired, false, true, true, all, reasons{status, status, status, available, status, status, status, available}},
+		"pending":             {lifecycle.KeySetPending, false, true, true, all, reasons{status, status, status, status, status, status, status, available}},
+		"default":             {lifecycle.KeySetActive, true, true, true, all, reasons{status, status, available, available, available, available, isDefault, available}},
+		"default, revoked":    {lifecycle.KeySetRevoked, true, false, false, all, reasons{isDefault, status, status, status, status, status, status, available}},
+		"hashed, fixed":       {lifecycle.KeySetActive, false, false, false, all, reasons{status, status, forbids, available, lost, available, available, available}},
+		"nobody":              {lifecycle.KeySetActive, true, false, false, nil, reasons{denied, denied, denied, denied, denied, denied, denied, denied}},
+		"who may only write":  {lifecycle.KeySetActive, false, true, true, []lifecycle.Permission{lifecycle.PermissionKeySetWrite}, reasons{denied, denied, available, available, denied, denied, denied, available}},
+		"who may revoke":      {lifecycle.KeySetActive, false, true, true, []lifecycle.Permission{lifecycle.PermissionKeySetRevoke}, reasons{status, denied, denied, denied, denied, available, denied, denied}},
+		"who may suspend":     {lifecycle.KeySetSuspended, false, true, true, []lifecycle.Permission{lifecycle.PermissionKeySetSuspend}, reasons{denied, available, denied, denied, denied, denied, status, denied}},
+		"who may see secrets": {lifecycle.KeySetActive, false, true, true, []lifecycle.Permission{lifecycle.PermissionCredentialsRetrieve}, reasons{denied, denied, denied, denied, available, denied, denied, denied}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := inStatus(t, c.status)
+			w.policy.Expiration.Validity = ptr(lifecycle.Days(30))
 			w.set.IsDefault, w.policy.Rotation.IsManualRegenerationAllowed, w.keys[0].IsRecoverable = c.isDefault, c.allows, c.recoverable
 			holds := func(p lifecycle.Permission) bool { return slices.Contains(c.permissions, p) }
 			var got reasons

@@ -66,6 +66,7 @@ const (
 	PermissionAPISubscribe        Permission = "API_SUBSCRIBE"        // Subscribe applications to APIs and end subscriptions.
 	PermissionAPIWrite            Permission = "API_WRITE"            // Create and change APIs of the catalog, and suspend subscriptions to them.
 	PermissionApplicationWrite    Permission = "APPLICATION_WRITE"    // Create and change applications.
+	PermissionApprovalDecide      Permission = "APPROVAL_DECIDE"      // Decide on approval requests.
 	PermissionCatalogRead         Permission = "CATALOG_READ"         // Read APIs, policy templates, environments, gateways, applications and subscriptions.
 	PermissionCredentialsRetrieve Permission = "CREDENTIALS_RETRIEVE" // Retrieve the secret values of credentials.
 	PermissionCredentialsValidate Permission = "CREDENTIALS_VALIDATE" // Verify presented credentials, as gateways do.
@@ -77,7 +78,7 @@ const (
 	PermissionKeySetRead          Permission = "KEY_SET_READ"         // Read key sets and their keys, without secret values.
 	PermissionKeySetRevoke        Permission = "KEY_SET_REVOKE"       // Revoke and delete key sets.
 	PermissionKeySetSuspend       Permission = "KEY_SET_SUSPEND"      // Suspend and reactivate key sets.
-	PermissionKeySetWrite         Permission = "KEY_SET_WRITE"        // Create, change and regenerate key sets.
+	PermissionKeySetWrite         Permission = "KEY_SET_WRITE"        // Create, change, regenerate and renew key sets.
 	PermissionPolicyWrite         Permission = "POLICY_WRITE"         // Create and change policy templates.
 	PermissionTenantOperate       Permission = "TENANT_OPERATE"       // Create, suspend and reactivate tenants. Held by operators of the server.
 	PermissionTenantWrite         Permission = "TENANT_WRITE"         // Change the tenant and its settings.
@@ -89,6 +90,7 @@ func AllPermission() []Permission {
 		PermissionAPISubscribe,
 		PermissionAPIWrite,
 		PermissionApplicationWrite,
+		PermissionApprovalDecide,
 		PermissionCatalogRead,
 		PermissionCredentialsRetrieve,
 		PermissionCredentialsValidate,
@@ -109,6 +111,96 @@ func AllPermission() []Permission {
 
 // IsValid reports whether the value is one of the set.
 func (e Permission) IsValid() bool { return isOneOf(e, AllPermission()) }
+
+// ApprovalAction is what can need an approval.
+type ApprovalAction string
+
+// Values of ApprovalAction.
+const (
+	ApprovalToRegenerate ApprovalAction = "REGENERATE_KEY_SET" // Regenerate a key set.
+	ApprovalToRenew      ApprovalAction = "RENEW_KEY_SET"      // Renew a key set.
+	ApprovalToRevoke     ApprovalAction = "REVOKE_KEY_SET"     // Revoke a key set.
+	ApprovalToSubscribe  ApprovalAction = "SUBSCRIBE_TO_API"   // Subscribe to an API.
+)
+
+// AllApprovalAction lists the values of ApprovalAction.
+func AllApprovalAction() []ApprovalAction {
+	return []ApprovalAction{
+		ApprovalToRegenerate,
+		ApprovalToRenew,
+		ApprovalToRevoke,
+		ApprovalToSubscribe,
+	}
+}
+
+// IsValid reports whether the value is one of the set.
+func (e ApprovalAction) IsValid() bool { return isOneOf(e, AllApprovalAction()) }
+
+// Scan implements sql.Scanner.
+func (e *ApprovalAction) Scan(src any) error { return scanEnum(e, src) }
+
+// Value implements driver.Valuer.
+func (e ApprovalAction) Value() (driver.Value, error) { return enumValue(e) }
+
+// ApprovalMode is how many of the approvers are needed (D19).
+type ApprovalMode string
+
+// Values of ApprovalMode.
+const (
+	ApprovalByAll    ApprovalMode = "ALL"    // Each of them.
+	ApprovalByAnyone ApprovalMode = "ANYONE" // Any of them, as many as the rule says.
+)
+
+// AllApprovalMode lists the values of ApprovalMode.
+func AllApprovalMode() []ApprovalMode {
+	return []ApprovalMode{
+		ApprovalByAll,
+		ApprovalByAnyone,
+	}
+}
+
+// IsValid reports whether the value is one of the set.
+func (e ApprovalMode) IsValid() bool { return isOneOf(e, AllApprovalMode()) }
+
+// Scan implements sql.Scanner.
+func (e *ApprovalMode) Scan(src any) error { return scanEnum(e, src) }
+
+// Value implements driver.Valuer.
+func (e ApprovalMode) Value() (driver.Value, error) { return enumValue(e) }
+
+// ApprovalStatus is the status of an approval request.
+type ApprovalStatus string
+
+// Values of ApprovalStatus.
+const (
+	ApprovalApproved  ApprovalStatus = "APPROVED"  // Approved; the action was performed.
+	ApprovalExpired   ApprovalStatus = "EXPIRED"   // Lapsed without a decision.
+	ApprovalFailed    ApprovalStatus = "FAILED"    // Approved, but the action was not possible any more; nothing was changed (D7).
+	ApprovalPending   ApprovalStatus = "PENDING"   // Waits for decisions.
+	ApprovalRejected  ApprovalStatus = "REJECTED"  // Rejected.
+	ApprovalWithdrawn ApprovalStatus = "WITHDRAWN" // Withdrawn by the requester.
+)
+
+// AllApprovalStatus lists the values of ApprovalStatus.
+func AllApprovalStatus() []ApprovalStatus {
+	return []ApprovalStatus{
+		ApprovalApproved,
+		ApprovalExpired,
+		ApprovalFailed,
+		ApprovalPending,
+		ApprovalRejected,
+		ApprovalWithdrawn,
+	}
+}
+
+// IsValid reports whether the value is one of the set.
+func (e ApprovalStatus) IsValid() bool { return isOneOf(e, AllApprovalStatus()) }
+
+// Scan implements sql.Scanner.
+func (e *ApprovalStatus) Scan(src any) error { return scanEnum(e, src) }
+
+// Value implements driver.Valuer.
+func (e ApprovalStatus) Value() (driver.Value, error) { return enumValue(e) }
 
 // AuthenticationType is how an API recognizes its callers.
 type AuthenticationType string
@@ -218,6 +310,32 @@ func AllRotationMode() []RotationMode {
 
 // IsValid reports whether the value is one of the set.
 func (e RotationMode) IsValid() bool { return isOneOf(e, AllRotationMode()) }
+
+// RenewalMode is how a key set gets new validity (D14).
+type RenewalMode string
+
+// Values of RenewalMode.
+const (
+	RenewalExtend RenewalMode = "EXTEND"  // The same key, valid for longer.
+	RenewalNewKey RenewalMode = "NEW_KEY" // A new key with new validity.
+)
+
+// AllRenewalMode lists the values of RenewalMode.
+func AllRenewalMode() []RenewalMode {
+	return []RenewalMode{
+		RenewalExtend,
+		RenewalNewKey,
+	}
+}
+
+// IsValid reports whether the value is one of the set.
+func (e RenewalMode) IsValid() bool { return isOneOf(e, AllRenewalMode()) }
+
+// Scan implements sql.Scanner.
+func (e *RenewalMode) Scan(src any) error { return scanEnum(e, src) }
+
+// Value implements driver.Valuer.
+func (e RenewalMode) Value() (driver.Value, error) { return enumValue(e) }
 
 // APIStatus is the status of an API in the catalogue.
 type APIStatus string
@@ -466,6 +584,7 @@ const (
 	MilestoneProvisioning MilestoneKind = "PROVISIONING" // The key could be used for the first time.
 	MilestoneReactivation MilestoneKind = "REACTIVATION" // The key set worked again.
 	MilestoneRegeneration MilestoneKind = "REGENERATION" // The key was replaced on somebody's demand.
+	MilestoneRenewal      MilestoneKind = "RENEWAL"      // The key set got new validity.
 	MilestoneRetirement   MilestoneKind = "RETIREMENT"   // A replaced key stops being accepted at the end of its overlap.
 	MilestoneRevocation   MilestoneKind = "REVOCATION"   // The key was refused for good.
 	MilestoneRotation     MilestoneKind = "ROTATION"     // The key is replaced on schedule.
@@ -479,6 +598,7 @@ func AllMilestoneKind() []MilestoneKind {
 		MilestoneProvisioning,
 		MilestoneReactivation,
 		MilestoneRegeneration,
+		MilestoneRenewal,
 		MilestoneRetirement,
 		MilestoneRevocation,
 		MilestoneRotation,
@@ -537,6 +657,7 @@ const (
 	ActionDelete     KeySetAction = "DELETE"     // Delete the key set.
 	ActionReactivate KeySetAction = "REACTIVATE" // Reactivate the key set.
 	ActionRegenerate KeySetAction = "REGENERATE" // Replace the latest key by a new one.
+	ActionRenew      KeySetAction = "RENEW"      // Give the key set new validity.
 	ActionRetrieve   KeySetAction = "RETRIEVE"   // Retrieve the secret values of the latest key.
 	ActionRevoke     KeySetAction = "REVOKE"     // Revoke the key set.
 	ActionSuspend    KeySetAction = "SUSPEND"    // Suspend the key set.
@@ -549,6 +670,7 @@ func AllKeySetAction() []KeySetAction {
 		ActionDelete,
 		ActionReactivate,
 		ActionRegenerate,
+		ActionRenew,
 		ActionRetrieve,
 		ActionRevoke,
 		ActionSuspend,
@@ -599,9 +721,11 @@ const (
 	EventAPIDeprecated              EventType = "API_DEPRECATED"               // An API was deprecated.
 	EventAPIPublished               EventType = "API_PUBLISHED"                // An API was published.
 	EventAPIRetired                 EventType = "API_RETIRED"                  // An API was retired.
+	EventAPISubscriptionActivated   EventType = "API_SUBSCRIPTION_ACTIVATED"   // A subscription was approved.
 	EventAPISubscriptionCanceled    EventType = "API_SUBSCRIPTION_CANCELED"    // A subscription ended.
 	EventAPISubscriptionCreated     EventType = "API_SUBSCRIPTION_CREATED"     // An application was subscribed to an API.
 	EventAPISubscriptionReactivated EventType = "API_SUBSCRIPTION_REACTIVATED" // A subscription works again.
+	EventAPISubscriptionRejected    EventType = "API_SUBSCRIPTION_REJECTED"    // A subscription was not approved.
 	EventAPISubscriptionSuspended   EventType = "API_SUBSCRIPTION_SUSPENDED"   // A subscription was suspended.
 	EventAPIUpdated                 EventType = "API_UPDATED"                  // An API was changed.
 	EventApplicationCreated         EventType = "APPLICATION_CREATED"          // An application was created.
@@ -609,6 +733,13 @@ const (
 	EventApplicationReactivated     EventType = "APPLICATION_REACTIVATED"      // An application works again.
 	EventApplicationSuspended       EventType = "APPLICATION_SUSPENDED"        // An application was suspended.
 	EventApplicationUpdated         EventType = "APPLICATION_UPDATED"          // An application was changed.
+	EventApprovalApproved           EventType = "APPROVAL_APPROVED"            // A request was approved; the action was performed.
+	EventApprovalDecided            EventType = "APPROVAL_DECIDED"             // Somebody approved a request that needs more approvals.
+	EventApprovalExpired            EventType = "APPROVAL_EXPIRED"             // A request lapsed.
+	EventApprovalFailed             EventType = "APPROVAL_FAILED"              // A request was approved when the action was not possible any more.
+	EventApprovalRejected           EventType = "APPROVAL_REJECTED"            // A request was rejected.
+	EventApprovalRequested          EventType = "APPROVAL_REQUESTED"           // Somebody asked for an approval.
+	EventApprovalWithdrawn          EventType = "APPROVAL_WITHDRAWN"           // A request was withdrawn.
 	EventCredentialsRetrievalDenied EventType = "CREDENTIALS_RETRIEVAL_DENIED" // Somebody without permission tried to retrieve secret values.
 	EventCredentialsRetrieved       EventType = "CREDENTIALS_RETRIEVED"        // Secret values were retrieved.
 	EventDefaultKeySetSet           EventType = "DEFAULT_KEY_SET_SET"          // Another key set became the default of its application.
@@ -623,10 +754,12 @@ const (
 	EventGroupDeleted               EventType = "GROUP_DELETED"                // A group was deleted.
 	EventGroupUpdated               EventType = "GROUP_UPDATED"                // A group was changed.
 	EventKeyRevoked                 EventType = "KEY_REVOKED"                  // One key of a key set was revoked.
+	EventKeySetActivated            EventType = "KEY_SET_ACTIVATED"            // A key set could be used for the first time.
 	EventKeySetCreated              EventType = "KEY_SET_CREATED"              // A key set was created.
 	EventKeySetDeleted              EventType = "KEY_SET_DELETED"              // A key set was deleted.
 	EventKeySetReactivated          EventType = "KEY_SET_REACTIVATED"          // A key set works again.
 	EventKeySetRegenerated          EventType = "KEY_SET_REGENERATED"          // The latest key was replaced on somebody's demand.
+	EventKeySetRenewed              EventType = "KEY_SET_RENEWED"              // A key set got new validity.
 	EventKeySetReused               EventType = "KEY_SET_REUSED"               // An existing key set was linked to a new subscription.
 	EventKeySetRevoked              EventType = "KEY_SET_REVOKED"              // A key set was revoked.
 	EventKeySetSuspended            EventType = "KEY_SET_SUSPENDED"            // A key set was suspended.
@@ -665,9 +798,11 @@ func AllEventType() []EventType {
 		EventAPIDeprecated,
 		EventAPIPublished,
 		EventAPIRetired,
+		EventAPISubscriptionActivated,
 		EventAPISubscriptionCanceled,
 		EventAPISubscriptionCreated,
 		EventAPISubscriptionReactivated,
+		EventAPISubscriptionRejected,
 		EventAPISubscriptionSuspended,
 		EventAPIUpdated,
 		EventApplicationCreated,
@@ -675,6 +810,13 @@ func AllEventType() []EventType {
 		EventApplicationReactivated,
 		EventApplicationSuspended,
 		EventApplicationUpdated,
+		EventApprovalApproved,
+		EventApprovalDecided,
+		EventApprovalExpired,
+		EventApprovalFailed,
+		EventApprovalRejected,
+		EventApprovalRequested,
+		EventApprovalWithdrawn,
 		EventCredentialsRetrievalDenied,
 		EventCredentialsRetrieved,
 		EventDefaultKeySetSet,
@@ -689,10 +831,12 @@ func AllEventType() []EventType {
 		EventGroupDeleted,
 		EventGroupUpdated,
 		EventKeyRevoked,
+		EventKeySetActivated,
 		EventKeySetCreated,
 		EventKeySetDeleted,
 		EventKeySetReactivated,
 		EventKeySetRegenerated,
+		EventKeySetRenewed,
 		EventKeySetReused,
 		EventKeySetRevoked,
 		EventKeySetSuspended,

@@ -95,7 +95,8 @@ func listed() map[string][]string {
 		"SuspensionCause": texts(lifecycle.AllSuspensionCause()), "KeyStatus": texts(lifecycle.AllKeyStatus()), "RevocationReason": texts(lifecycle.AllRevocationReason()),
 		"OAuthClientType": texts(lifecycle.AllOAuthClientType()), "MilestoneKind": texts(lifecycle.AllMilestoneKind()), "MilestoneStatus": texts(lifecycle.AllMilestoneStatus()),
 		"KeySetAction": texts(lifecycle.AllKeySetAction()), "ActionUnavailableReason": texts(lifecycle.AllActionUnavailableReason()),
-		"EventType": texts(lifecycle.AllEventType()), "QuotaPeriod": texts(lifecycle.AllQuotaPeriod()), "VerdictCode": texts(lifecycle.AllVerdictCode()), "Kind": texts(lifecycle.AllKind()),
+		"RenewalMode": texts(lifecycle.AllRenewalMode()), "ApprovalAction": texts(lifecycle.AllApprovalAction()), "ApprovalMode": texts(lifecycle.AllApprovalMode()),
+		"ApprovalStatus": texts(lifecycle.AllApprovalStatus()), "EventType": texts(lifecycle.AllEventType()), "QuotaPeriod": texts(lifecycle.AllQuotaPeriod()), "VerdictCode": texts(lifecycle.AllVerdictCode()), "Kind": texts(lifecycle.AllKind()),
 	}
 }
 

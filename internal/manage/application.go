@@ -365,6 +365,17 @@ func (s *Service) DeleteApplication(ctx context.Context, call Call, id lifecycle
 		if len(live) > 0 {
 			return struct{}{}, lifecycle.Blocked("key sets of the application still work: revoke them first", live...)
 		}
+		subjects := texts(ids)
+		subscriptions, err := w.LiveSubscriptionsOfApplication(ctx, w.tenant.ID, app.ID)
+		if err != nil {
+			return struct{}{}, fmt.Errorf("list subscriptions: %w", err)
+		}
+		for _, sub := range subscriptions {
+			subjects = append(subjects, string(sub.ID))
+		}
+		if err := w.nothingPending(ctx, subjects...); err != nil {
+			return struct{}{}, err
+		}
 		return struct{}{}, w.deleteApplication(ctx, app, states)
 	})
 	return err

@@ -133,8 +133,10 @@ func (w *work) runBulk(ctx context.Context, in Bulk, ids []lifecycle.KeySetID, a
 	byID := map[lifecycle.KeySetID]lifecycle.KeySetState{}
 	for _, state := range states {
 		byID[state.KeySet.ID] = state
-		if action == "DELETE" && state.KeySet.Status == lifecycle.KeySetPending {
-			op.Status = lifecycle.BulkRejected
+	}
+	if action == "DELETE" {
+		if op.Status, err = w.deletable(ctx, states); err != nil {
+			return nil, err
 		}
 	}
 	deleting := action == "DELETE" && op.Status != lifecycle.BulkRejected && in.ErrorPolicy == lifecycle.ContinueOnError
@@ -157,6 +159,22 @@ func (w *work) runBulk(ctx context.Context, in Bulk, ids []lifecycle.KeySetID, a
 	return op, nil
 }
 
+// deletable rejects a deletion when one of the key sets is pending, or waits for an approval (S2-40, R-5).
+func (w *work) deletable(ctx context.Context, states []lifecycle.KeySetState) (lifecycle.BulkOperationStatus, error) {
+	ids := []string{}
+	for _, state := range states {
+		if state.KeySet.Status == lifecycle.KeySetPending {
+			return lifecycle.BulkRejected, nil
+		}
+		ids = append(ids, string(state.KeySet.ID))
+	}
+	pending, err := w.stillPending(ctx, ids...)
+	if err != nil || len(pending) > 0 {
+		return lifecycle.BulkRejected, err
+	}
+	return lifecycle.BulkCompleted, nil
+}
+
 // loadApplications loads the applications of locked key sets in one go.
 func (w *work) loadApplications(ctx context.Context, states []lifecycle.KeySetState) error {
 	ids := []lifecycle.ApplicationID{}
@@ -177,7 +195,7 @@ func (w *work) loadApplications(ctx context.Context, states []lifecycle.KeySetSt
 // rejectItems says that nothing was done to the items that would have succeeded.
 func rejectItems(op *lifecycle.BulkOperation) {
 	for i := range op.Items {
-		if op.Items[i].Status == lifecycle.ItemSucceeded {
+		if op.Items[i].Status == lifecycle.ItemSucceeded || op.Items[i].Status == lifecycle.ItemAwaitingApproval {
 			op.Items[i].Status = lifecycle.ItemSkipped
 		}
 	}
@@ -190,11 +208,14 @@ func (w *work) runItem(ctx context.Context, id lifecycle.KeySetID, byID map[life
 	if !found {
 		refused = lifecycle.NotFound("key set", inputID...)
 	} else {
-		after, err := move(ctx, w, state)
-		if err != nil && !errors.As(err, &refused) {
+		done, err := move(ctx, w, state)
+		switch {
+		case err != nil && !errors.As(err, &refused):
 			return item, err
-		}
-		if err == nil && after != nil && after.Version == state.KeySet.Version {
+		case err != nil || done == nil:
+		case done.ApprovalRequest != nil:
+			item.Status = lifecycle.ItemAwaitingApproval
+		case done.KeySet.Version == state.KeySet.Version:
 			item.Status = lifecycle.ItemSkipped // the move was in effect already
 		}
 	}

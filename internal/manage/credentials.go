@@ -60,9 +60,17 @@ func (w *work) newKey(t lifecycle.AuthenticationType, policy lifecycle.Policy, p
 	}}, nil
 }
 
-// keep stores the sealed value of a new key where the policy says that it can be retrieved.
-func (w *work) keep(ctx context.Context, i issuance) error {
+// waitFor lets the secret be claimed by a user, who was not present when it was made (D20). Until when the key's moves
+// say. A secret that can be retrieved anyway waits for nobody.
+func (i *issuance) waitFor(user lifecycle.UserID) {
 	if !i.key.IsRecoverable {
+		i.key.ClaimantID = &user
+	}
+}
+
+// keep stores the sealed value of a new key where the policy says that it can be retrieved, or somebody is to claim it.
+func (w *work) keep(ctx context.Context, i issuance) error {
+	if !i.key.IsRecoverable && i.key.ClaimantID == nil {
 		return nil
 	}
 	sealed, err := w.seal(i.credential.Whole(), w.sealContext(i.key.ID))
@@ -84,8 +92,9 @@ type RetrieveCredentialsResult struct {
 }
 
 // RetrieveCredentials opens the sealed value of the latest key, where the policy keeps one
-// (S0-29, D13, D20), also while the key set is suspended (S0-43). The log line stands in the
-// same transaction: without it nothing is opened. id names the key, or its key set.
+// (S0-29, D13, D20), also while the key set is suspended (S0-43). One that is kept only for who asked for it is destroyed
+// when it is handed out. The log line stands in the same transaction: without it nothing is opened. id names the
+// key, or its key set.
 // An idempotency key means nothing here: each time that secrets are handed out is checked and logged.
 func (s *Service) RetrieveCredentials(ctx context.Context, call Call, id string) (*RetrieveCredentialsResult, error) {
 	call.Idempotency = nil
@@ -110,10 +119,11 @@ func (s *Service) RetrieveCredentials(ctx context.Context, call Call, id string)
 				AllowedActions: set.AllowedActions(w.moment.Now),
 			}
 		}
-		if !latest.IsRecoverable {
+		isClaimed := latest.CanBeClaimed(w.call.By.UserID, w.moment.Now)
+		if !latest.IsRecoverable && !isClaimed {
 			return nil, &lifecycle.Refusal{
 				Code: lifecycle.CodePolicyViolation, Path: inputID, PolicyID: set.PolicyID,
-				Message: "the policy stores a hash of the secret only: it was shown once; regenerate the key set to get a new one",
+				Message: "the policy stores a hash of the secret only: it was shown once, or waits for who asked for it; regenerate the key set to get a new one",
 			}
 		}
 		sealed, err := w.Sealed(ctx, w.tenant.ID, latest.ID)
@@ -128,9 +138,23 @@ func (s *Service) RetrieveCredentials(ctx context.Context, call Call, id string)
 		if err != nil {
 			return nil, errors.New("the sealed value is not a credential")
 		}
+		if isClaimed {
+			if err := w.claimed(ctx, &latest); err != nil {
+				return nil, err
+			}
+		}
 		w.record(set.Event(lifecycle.EventCredentialsRetrieved))
 		return &RetrieveCredentialsResult{Key: latest, Credentials: credentialsOf(set.AuthenticationType, credential)}, nil
 	})
+}
+
+// claimed destroys what was kept of a secret that is handed out now (D20).
+func (w *work) claimed(ctx context.Context, key *lifecycle.Key) error {
+	key.ClaimableUntil = nil
+	if err := w.Update(ctx, key); err != nil {
+		return fmt.Errorf("note the claim of key %s: %w", key.ID, err)
+	}
+	return w.DeleteSealed(ctx, w.tenant.ID, key.ID)
 }
 
 // lockKeySetOfKey locks the key set that an id names, itself or by one of its keys, which comes

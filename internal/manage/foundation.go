@@ -176,6 +176,7 @@ func standardTemplate(tenant lifecycle.TenantID, m lifecycle.Moment) lifecycle.P
 			Rotation: lifecycle.RotationRule{
 				Mode: lifecycle.RotationNone, Overlap: lifecycle.Days(1), IsManualRegenerationAllowed: true,
 			},
+			Renewal: lifecycle.RenewalRule{Mode: lifecycle.RenewalNewKey}, ClaimWindow: lifecycle.DefaultClaimWindow(),
 		},
 		Revision: 1, Version: 1, CreatedAt: m.Now, UpdatedAt: m.Now,
 	}

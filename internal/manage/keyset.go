@@ -24,6 +24,7 @@ type CreateKeySet struct {
 	IsSuspended        bool // born suspended (S4-17)
 	Labels             []lifecycle.Label
 	OAuthClient        *lifecycle.OAuthClient
+	isPending          bool // waits for the approval of its subscription (D21)
 }
 
 // CreateKeySetResult is what CreateKeySet ends with.
@@ -144,12 +145,19 @@ func (w *work) createKeySet(ctx context.Context, app lifecycle.Application, env 
 	if err != nil {
 		return created{}, err
 	}
-	t := lifecycle.Create(lifecycle.KeySet{
+	set := lifecycle.KeySet{
 		ID: lifecycle.KeySetID(w.moment.NewID(lifecycle.KindKeySet)), TenantID: w.tenant.ID, ApplicationID: app.ID,
 		EnvironmentID: env, PolicyID: policy.ID, AuthenticationType: in.AuthenticationType, Name: name,
 		IsDefault: in.IsDefault, Labels: in.Labels, OAuthClient: in.OAuthClient,
 		Version: 1, CreatedAt: w.moment.Now, UpdatedAt: w.moment.Now,
-	}, policy, fresh.key, in.IsSuspended, w.moment)
+	}
+	var t lifecycle.Transition
+	if in.isPending {
+		fresh.waitFor(w.call.By.UserID)
+		t = lifecycle.CreatePending(set, fresh.key, w.moment)
+	} else {
+		t = lifecycle.Create(set, policy, fresh.key, in.IsSuspended, w.moment)
+	}
 	if err := w.Insert(ctx, &t.KeySet); err != nil {
 		return created{}, fmt.Errorf("create key set: %w", err)
 	}
@@ -158,6 +166,9 @@ func (w *work) createKeySet(ctx context.Context, app lifecycle.Application, env 
 	}
 	if err := w.keep(ctx, fresh); err != nil {
 		return created{}, err
+	}
+	if in.isPending {
+		return created{KeySet: t.KeySet}, nil
 	}
 	return created{KeySet: t.KeySet, Credentials: credentialsOf(in.AuthenticationType, fresh.credential)}, nil
 }
@@ -205,6 +216,15 @@ func (w *work) save(ctx context.Context, before lifecycle.KeySetState, t lifecyc
 		return nil, err
 	}
 	return &t.KeySet, nil
+}
+
+// done writes a transition that makes no key.
+func (w *work) done(ctx context.Context, before lifecycle.KeySetState, t lifecycle.Transition) (*KeySetResult, error) {
+	set, err := w.save(ctx, before, t)
+	if err != nil {
+		return nil, err
+	}
+	return &KeySetResult{KeySet: *set}, nil
 }
 
 // saveParts writes keys, milestones and events of a transition, in that order: milestones that
@@ -270,25 +290,29 @@ func (s *Service) moveKeySet(ctx context.Context, call Call, id lifecycle.KeySet
 		if err != nil {
 			return nil, err
 		}
-		return move(ctx, w, state)
+		done, err := move(ctx, w, state)
+		if err != nil || done == nil {
+			return nil, err
+		}
+		return &done.KeySet, nil
 	})
 }
 
-// keySetMove decides and writes what becomes of a locked key set. One mutation and its bulk
+// keySetMove decides and writes what becomes of a locked key set; null: it is gone. One mutation and its bulk
 // form share it, so their rules cannot drift apart.
-type keySetMove func(ctx context.Context, w *work, state lifecycle.KeySetState) (*lifecycle.KeySet, error)
+type keySetMove func(ctx context.Context, w *work, state lifecycle.KeySetState) (*KeySetResult, error)
 
 // SuspendKeySet disables an active key set until it is reactivated (S0-38 … S0-41, S4-28).
 func (s *Service) SuspendKeySet(ctx context.Context, call Call, id lifecycle.KeySetID, expectedVersion *int) (*lifecycle.KeySet, error) {
 	return s.moveKeySet(ctx, call, id, expectedVersion, suspend)
 }
 
-func suspend(ctx context.Context, w *work, state lifecycle.KeySetState) (*lifecycle.KeySet, error) {
+func suspend(ctx context.Context, w *work, state lifecycle.KeySetState) (*KeySetResult, error) {
 	t, err := state.Suspend(lifecycle.SuspendedManual, w.moment)
 	if err != nil {
 		return nil, err
 	}
-	return w.save(ctx, state, t)
+	return w.done(ctx, state, t)
 }
 
 // ReactivateKeySet makes a suspended key set work again (S0-45 … S0-49). While its application
@@ -297,7 +321,7 @@ func (s *Service) ReactivateKeySet(ctx context.Context, call Call, id lifecycle.
 	return s.moveKeySet(ctx, call, id, expectedVersion, reactivate)
 }
 
-func reactivate(ctx context.Context, w *work, state lifecycle.KeySetState) (*lifecycle.KeySet, error) {
+func reactivate(ctx context.Context, w *work, state lifecycle.KeySetState) (*KeySetResult, error) {
 	app, err := w.application(ctx, state.KeySet.ApplicationID)
 	if err != nil {
 		return nil, err
@@ -309,7 +333,7 @@ func reactivate(ctx context.Context, w *work, state lifecycle.KeySetState) (*lif
 	if err != nil {
 		return nil, err
 	}
-	return w.save(ctx, state, t)
+	return w.done(ctx, state, t)
 }
 
 // application loads an application once per transaction.
@@ -318,72 +342,6 @@ func (w *work) application(ctx context.Context, id lifecycle.ApplicationID) (lif
 		return app, nil
 	}
 	return getOne[lifecycle.Application](ctx, w.store, w.tenant.ID, id, "application")
-}
-
-// RegenerateKeySetResult is what RegenerateKeySet ends with.
-type RegenerateKeySetResult struct {
-	KeySet      lifecycle.KeySet
-	PreviousKey lifecycle.Key
-	Credentials *Credentials
-}
-
-func (r *RegenerateKeySetResult) secretTexts() []*secret.Text {
-	return []*secret.Text{&r.Credentials.Secret}
-}
-
-// RegenerateKeySet replaces the latest key by a new one (S0-51 … S0-59). overlap is how long the
-// previous key stays accepted; null revokes it at once (D8).
-func (s *Service) RegenerateKeySet(ctx context.Context, call Call, id lifecycle.KeySetID, expectedVersion *int, overlap *lifecycle.Duration) (*RegenerateKeySetResult, error) {
-	return change(ctx, s, call, func(ctx context.Context, w *work) (*RegenerateKeySetResult, error) {
-		if err := w.active(); err != nil {
-			return nil, err
-		}
-		state, err := w.lockKeySet(ctx, id, expectedVersion)
-		if err != nil {
-			return nil, err
-		}
-		policy, err := getOne[lifecycle.Policy](ctx, w.store, w.tenant.ID, state.KeySet.PolicyID, "policy")
-		if err != nil {
-			return nil, err
-		}
-		fresh, err := w.newKey(state.KeySet.AuthenticationType, policy, state.KeySet.PublicIdentifier)
-		if err != nil {
-			return nil, err
-		}
-		t, err := state.Regenerate(policy, fresh.key, overlap, w.moment)
-		if err != nil {
-			return nil, err
-		}
-		set, err := w.save(ctx, state, t)
-		if err != nil {
-			return nil, err
-		}
-		if err := w.keep(ctx, fresh); err != nil {
-			return nil, err
-		}
-		return &RegenerateKeySetResult{
-			KeySet: *set, PreviousKey: t.Keys[0],
-			Credentials: credentialsOf(set.AuthenticationType, fresh.credential),
-		}, nil
-	})
-}
-
-// RevokeKeySet disables a key set for good (S0-73 … S0-78).
-func (s *Service) RevokeKeySet(ctx context.Context, call Call, id lifecycle.KeySetID, expectedVersion *int, reason lifecycle.RevocationReason) (*lifecycle.KeySet, error) {
-	if err := checkReason(reason); err != nil {
-		return nil, err
-	}
-	return s.moveKeySet(ctx, call, id, expectedVersion, revoke(reason))
-}
-
-func revoke(reason lifecycle.RevocationReason) keySetMove {
-	return func(ctx context.Context, w *work, state lifecycle.KeySetState) (*lifecycle.KeySet, error) {
-		t, err := state.Revoke(reason, w.moment)
-		if err != nil {
-			return nil, err
-		}
-		return w.save(ctx, state, t)
-	}
 }
 
 // checkReason refuses reasons that are the server's own to give.
@@ -422,13 +380,17 @@ func (s *Service) RevokeKey(ctx context.Context, call Call, id lifecycle.KeyID, 
 	})
 }
 
-// DeleteKeySet removes a revoked key set for good (S2-28, S4-30, D12).
+// DeleteKeySet removes a revoked key set for good (S2-28, S4-30, D12). Nothing is deleted that waits for an approval
+// (S2-32).
 func (s *Service) DeleteKeySet(ctx context.Context, call Call, id lifecycle.KeySetID, expectedVersion *int) error {
 	_, err := s.moveKeySet(ctx, call, id, expectedVersion, remove)
 	return err
 }
 
-func remove(ctx context.Context, w *work, state lifecycle.KeySetState) (*lifecycle.KeySet, error) {
+func remove(ctx context.Context, w *work, state lifecycle.KeySetState) (*KeySetResult, error) {
+	if err := w.nothingPending(ctx, string(state.KeySet.ID)); err != nil {
+		return nil, err
+	}
 	e, err := state.Delete(w.moment)
 	if err != nil {
 		return nil, err
@@ -452,11 +414,11 @@ type UpdateKeySet struct {
 
 // UpdateKeySet changes name, labels or OAuth settings.
 func (s *Service) UpdateKeySet(ctx context.Context, call Call, in UpdateKeySet) (*lifecycle.KeySet, error) {
-	return s.moveKeySet(ctx, call, in.ID, in.ExpectedVersion, func(ctx context.Context, w *work, state lifecycle.KeySetState) (*lifecycle.KeySet, error) {
+	return s.moveKeySet(ctx, call, in.ID, in.ExpectedVersion, func(ctx context.Context, w *work, state lifecycle.KeySetState) (*KeySetResult, error) {
 		set := state.KeySet
 		changes, err := in.apply(&set)
 		if err != nil || len(changes) == 0 {
-			return &state.KeySet, err
+			return &KeySetResult{KeySet: state.KeySet}, err
 		}
 		if in.Name.IsSet && !strings.EqualFold(in.Name.Value, state.KeySet.Name) {
 			app := lifecycle.Application{ID: set.ApplicationID}
@@ -466,7 +428,7 @@ func (s *Service) UpdateKeySet(ctx context.Context, call Call, in UpdateKeySet) 
 		}
 		e := set.Event(lifecycle.EventKeySetUpdated)
 		e.Changes = changes
-		return w.save(ctx, state, lifecycle.Transition{KeySet: set, Events: []lifecycle.Event{e}})
+		return w.done(ctx, state, lifecycle.Transition{KeySet: set, Events: []lifecycle.Event{e}})
 	})
 }
 

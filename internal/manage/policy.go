@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/query"
 )
 
 // CreatePolicyTemplate is what CreatePolicyTemplate is asked for.
@@ -14,16 +15,25 @@ type CreatePolicyTemplate struct {
 	Name               string // unique in the tenant
 	Description        *string
 	AuthenticationType lifecycle.AuthenticationType
-	Rules              lifecycle.Rules // an empty SecretStorage is HASHED (D13), an empty rotation mode NONE
+	// Rules: an empty SecretStorage is HASHED (D13), an empty rotation mode NONE, an empty renewal mode NEW_KEY (D14).
+	Rules       lifecycle.Rules
+	ClaimWindow *lifecycle.Duration // null: the default (D20)
 }
 
 // CreatePolicyTemplate adds a policy template and freezes its first revision.
 func (s *Service) CreatePolicyTemplate(ctx context.Context, call Call, in CreatePolicyTemplate) (*lifecycle.PolicyTemplate, error) {
 	return changeActive(ctx, s, call, func(ctx context.Context, w *work) (*lifecycle.PolicyTemplate, error) {
+		if err := w.checkApprovers(ctx, in.Rules.Approvals); err != nil {
+			return nil, err
+		}
 		template := lifecycle.PolicyTemplate{
 			ID: lifecycle.PolicyTemplateID(w.moment.NewID(lifecycle.KindPolicyTemplate)), TenantID: w.tenant.ID,
 			Name: in.Name, Description: in.Description, AuthenticationType: in.AuthenticationType, Rules: withDefaults(in.Rules),
 			Revision: 1, Version: 1, CreatedAt: w.moment.Now, UpdatedAt: w.moment.Now,
+		}
+		template.ClaimWindow = lifecycle.DefaultClaimWindow()
+		if in.ClaimWindow != nil {
+			template.ClaimWindow = *in.ClaimWindow
 		}
 		if !in.AuthenticationType.IsValid() {
 			return nil, lifecycle.Invalid("no credentials of this type are issued", "input", "authenticationType")
@@ -54,6 +64,9 @@ type UpdatePolicyTemplate struct {
 	Description     Patch[*string]
 	Expiration      Patch[lifecycle.ExpirationRule]
 	Rotation        Patch[lifecycle.RotationRule]
+	Renewal         Patch[lifecycle.RenewalRule]
+	Approvals       Patch[[]lifecycle.ApprovalRule]
+	ClaimWindow     Patch[lifecycle.Duration]
 	KeyPrefix       Patch[*string]
 	Limits          Patch[*lifecycle.Limits]
 }
@@ -62,6 +75,9 @@ type UpdatePolicyTemplate struct {
 // a new revision and freezes it; key sets that exist keep theirs (D22).
 func (s *Service) UpdatePolicyTemplate(ctx context.Context, call Call, in UpdatePolicyTemplate) (*lifecycle.PolicyTemplate, error) {
 	return changeActive(ctx, s, call, func(ctx context.Context, w *work) (*lifecycle.PolicyTemplate, error) {
+		if err := w.checkApprovers(ctx, in.Approvals.Value); err != nil {
+			return nil, err
+		}
 		template, err := w.lockTemplate(ctx, in.ID, in.ExpectedVersion)
 		if err != nil {
 			return nil, err
@@ -105,6 +121,15 @@ func (in UpdatePolicyTemplate) apply(template *lifecycle.PolicyTemplate) {
 	}
 	if in.Rotation.IsSet {
 		template.Rotation = in.Rotation.Value
+	}
+	if in.Renewal.IsSet {
+		template.Renewal = in.Renewal.Value
+	}
+	if in.Approvals.IsSet {
+		template.Approvals = in.Approvals.Value
+	}
+	if in.ClaimWindow.IsSet {
+		template.ClaimWindow = in.ClaimWindow.Value
 	}
 	if in.KeyPrefix.IsSet {
 		template.KeyPrefix = in.KeyPrefix.Value
@@ -164,6 +189,9 @@ func withDefaults(rules lifecycle.Rules) lifecycle.Rules {
 		rules.Rotation.Mode = lifecycle.RotationNone
 	}
 	rules.Limits = rules.Limits.Normal()
+	if rules.Renewal.Mode == "" {
+		rules.Renewal.Mode = lifecycle.RenewalNewKey
+	}
 	return rules
 }
 
@@ -177,8 +205,38 @@ func checkTemplate(template lifecycle.PolicyTemplate) error {
 	if err := template.Check(); err != nil {
 		return err.At(at([]string{"input"}, err.Path...)...)
 	}
+	if template.ClaimWindow.IsZero() {
+		return lifecycle.Invalid("must be longer than zero", "input", "claimWindow")
+	}
 	if template.KeyPrefix != nil {
 		return checkKeyPrefix(*template.KeyPrefix)
+	}
+	return nil
+}
+
+// checkApprovers refuses rules that nobody could fulfil: a group must have as many members as are needed.
+func (w *work) checkApprovers(ctx context.Context, rules []lifecycle.ApprovalRule) error {
+	for i, rule := range rules {
+		if err := rule.Check(); err != nil {
+			return err.At(at([]string{"input", "approvals", strconv.Itoa(i)}, err.Path...)...)
+		}
+		if rule.ApproverGroupID == nil {
+			continue
+		}
+		path := []string{"input", "approvals", strconv.Itoa(i), "approverGroupId"}
+		group, err := lock[lifecycle.Group](ctx, w, *rule.ApproverGroupID, "group", path...)
+		if err != nil {
+			return err
+		}
+		members, err := w.store.Users(ctx, w.tenant.ID, query.UserQuery{
+			Scope: query.Scope{GroupID: group.ID}, Page: query.Page{First: &rule.RequiredApprovals},
+		}, Moment{Now: w.moment.Now, Zone: w.moment.Zone})
+		if err != nil {
+			return fmt.Errorf("list members of group %s: %w", group.ID, err)
+		}
+		if n := len(members.Edges); n < rule.RequiredApprovals {
+			return lifecycle.Invalid(fmt.Sprintf("the group has %d members, and %d approvals are needed", n, rule.RequiredApprovals), path...)
+		}
 	}
 	return nil
 }
@@ -198,6 +256,9 @@ func ruleChanges(before, after lifecycle.Rules) []lifecycle.Change {
 	changes = lifecycle.Changed(changes, "rotationOverlap", before.Rotation.Overlap.String(), after.Rotation.Overlap.String())
 	changes = lifecycle.Changed(changes, "isManualRegenerationAllowed",
 		strconv.FormatBool(before.Rotation.IsManualRegenerationAllowed), strconv.FormatBool(after.Rotation.IsManualRegenerationAllowed))
+	changes = lifecycle.Changed(changes, "renewalMode", string(before.Renewal.Mode), string(after.Renewal.Mode))
+	changes = lifecycle.Changed(changes, "claimWindow", before.ClaimWindow.String(), after.ClaimWindow.String())
+	changes = lifecycle.Changed(changes, "approvals", approvalsText(before.Approvals), approvalsText(after.Approvals))
 	changes = lifecycle.Changed(changes, "keyPrefix", text(before.KeyPrefix), text(after.KeyPrefix))
 	return limitChanges(changes, before.Limits, after.Limits)
 }
@@ -226,6 +287,27 @@ func limitTexts(l *lifecycle.Limits) (texts [4]string) {
 	}
 	texts[2], texts[3] = strings.Join(networks, " "), strings.Join(l.Scopes, " ")
 	return texts
+}
+
+// approvalsText shows rules in a recorded change, one after the other.
+func approvalsText(rules []lifecycle.ApprovalRule) string {
+	texts := make([]string, len(rules))
+	for i, r := range rules {
+		texts[i] = fmt.Sprintf("%s by %d of %s", r.Action, r.RequiredApprovals, text(r.ApproverGroupID))
+		if r.ApproverGroupID == nil {
+			texts[i] = fmt.Sprintf("%s by %d of all approvers", r.Action, r.RequiredApprovals)
+		}
+		if r.Mode == lifecycle.ApprovalByAll {
+			texts[i] += ", each of them"
+		}
+		if r.IsSelfApprovalAllowed != nil {
+			texts[i] += fmt.Sprintf(", own requests %t", *r.IsSelfApprovalAllowed)
+		}
+		if r.Timeout != nil {
+			texts[i] += ", within " + r.Timeout.String()
+		}
+	}
+	return strings.Join(texts, "; ")
 }
 
 func durationText(d *lifecycle.Duration) string {

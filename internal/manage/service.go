@@ -65,8 +65,9 @@ type work struct {
 	call   Call
 	tenant lifecycle.Tenant
 	moment lifecycle.Moment
-	// applications are those that a bulk operation has loaded for all of its items.
+	// applications are those that a bulk operation has loaded for all of its items, policies those that were needed.
 	applications map[lifecycle.ApplicationID]lifecycle.Application
+	policies     map[lifecycle.PolicyID]lifecycle.Policy
 }
 
 // change runs a use case in one transaction of the caller's tenant. fn may run more than once.
@@ -89,7 +90,7 @@ func changeIn[T any](ctx context.Context, s *Service, call Call, tenant lifecycl
 		if len(tenants) == 0 {
 			return lifecycle.NotFound("tenant", "input", "id")
 		}
-		w := &work{Tx: tx, Service: s, call: call, tenant: tenants[0]}
+		w := &work{Tx: tx, Service: s, call: call, tenant: tenants[0], policies: map[lifecycle.PolicyID]lifecycle.Policy{}}
 		w.moment = lifecycle.Moment{Now: s.ids.Now(), Zone: w.tenant.Zone(), NewID: s.ids.New}
 		result, err = once(ctx, w, fn)
 		return err

@@ -81,8 +81,13 @@ type Store interface {
 	LogOf(ctx context.Context, tenant lifecycle.TenantID, after int64, limit int) ([]lifecycle.Event, error) // events of one tenant with a higher sequence, in order
 	VerifyLog(ctx context.Context, report func(tenant lifecycle.TenantID, events int64)) error               // nil when unaltered; a *LogTampered otherwise
 
-	// Clean removes results of idempotent mutations past their retention, and their secrets past
-	// theirs, and counts of uses older than [lifecycle.UsageRetention]. It returns the number of rows removed or emptied.
+	// LapsedApprovals lists at most limit requests of all tenants that are recorded as PENDING and whose time is over
+	// at now, the longest over first.
+	LapsedApprovals(ctx context.Context, now time.Time, limit int) ([]lifecycle.ApprovalRequest, error)
+
+	// Clean removes results of idempotent mutations past their retention, their secrets past theirs, sealed values of keys
+	// that nobody claimed in time, and counts of uses older than [lifecycle.UsageRetention]. It returns the number of rows
+	// removed or emptied.
 	Clean(ctx context.Context, now time.Time) (int, error)
 
 	// Ping reports whether the database answers.
@@ -100,6 +105,7 @@ type Reader interface {
 	APIs(ctx context.Context, tenant lifecycle.TenantID, q query.APIQuery, now Moment) (*query.APIConnection, error)
 	APISubscriptions(ctx context.Context, tenant lifecycle.TenantID, q query.APISubscriptionQuery, now Moment) (*query.APISubscriptionConnection, error)
 	Applications(ctx context.Context, tenant lifecycle.TenantID, q query.ApplicationQuery, now Moment) (*query.ApplicationConnection, error)
+	ApprovalRequests(ctx context.Context, tenant lifecycle.TenantID, q query.ApprovalRequestQuery, now Moment) (*query.ApprovalRequestConnection, error)
 	Environments(ctx context.Context, tenant lifecycle.TenantID, q query.EnvironmentQuery, now Moment) (*query.EnvironmentConnection, error)
 	Events(ctx context.Context, tenant lifecycle.TenantID, q query.EventQuery, now Moment) (*query.EventConnection, error)
 	Gateways(ctx context.Context, tenant lifecycle.TenantID, q query.GatewayQuery, now Moment) (*query.GatewayConnection, error)
@@ -129,6 +135,9 @@ type Reader interface {
 	GroupsOfUsers(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.Group, error)
 	GroupsOfOrganizations(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.OrganizationID) (map[lifecycle.OrganizationID][]lifecycle.Group, error)
 	RoleAssignmentsOfUsers(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.RoleAssignment, error)
+	// PendingApprovalsOfKeySets lists requests that are recorded as PENDING, also those whose time is over.
+	PendingApprovalsOfKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID) (map[lifecycle.KeySetID][]lifecycle.ApprovalRequest, error)
+	ApprovalsOfSubscriptions(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.APISubscriptionID) (map[lifecycle.APISubscriptionID]lifecycle.ApprovalRequest, error) // the newest of each
 }
 
 // Moment is the time of execution of a query, and the zone where calendar durations are added.
@@ -140,7 +149,7 @@ type Moment struct {
 // Tx is one transaction. Rows that it locks or writes stay as they are for everybody else until
 // it ends. Locks are taken in this order, so that transactions do not wait for each other in a
 // circle: tenant, organization, group, user, role, environment, gateway, policy template, API,
-// application, subscription, key set (by id), key.
+// application, subscription, key set (by id), key, approval request.
 //
 // After an error of a method that writes nothing more can be done in the transaction: fn returns.
 type Tx interface {
@@ -207,6 +216,12 @@ type Tx interface {
 	// destroying it destroys the value.
 	PutSealed(ctx context.Context, tenant lifecycle.TenantID, key lifecycle.KeyID, s Sealed) error
 	Sealed(ctx context.Context, tenant lifecycle.TenantID, key lifecycle.KeyID) (Sealed, error) // ErrNotFound
+
+	DeleteSealed(ctx context.Context, tenant lifecycle.TenantID, key lifecycle.KeyID) error // none: no error
+
+	// PendingApprovals lists requests about key sets or subscriptions that are recorded as PENDING, also those whose time
+	// is over, by id.
+	PendingApprovals(ctx context.Context, tenant lifecycle.TenantID, subjects []string) ([]lifecycle.ApprovalRequest, error)
 
 	// Record adds events to the log when the transaction ends. Position and Sequence are the
 	// log's to give.

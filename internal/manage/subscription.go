@@ -21,7 +21,9 @@ type SubscribeToAPI struct {
 // SubscribeToAPIResult is what SubscribeToAPI ends with.
 type SubscribeToAPIResult struct {
 	Subscription lifecycle.APISubscription
-	Assignments  []KeySetAssignment // one for each authentication type of the API (S0-19)
+	// Assignments are one for each authentication type of the API (S0-19); none while the subscription waits.
+	Assignments     []KeySetAssignment
+	ApprovalRequest *lifecycle.ApprovalRequest // what the subscription waits for; null: it is active
 }
 
 // KeySetAssignment links a key set to a subscription.
@@ -43,7 +45,8 @@ func (r *SubscribeToAPIResult) secretTexts() []*secret.Text {
 
 // SubscribeToAPI links, for each authentication type of the API, a key set of the application
 // that matches and still may work, or a new one (S0-14 … S0-24, T16). The lock on the
-// application makes parallel subscribers agree on one key set.
+// application makes parallel subscribers agree on one key set. Where a policy of the API asks for an approval the
+// subscription waits for it as PENDING, and so do its new key sets (D21).
 func (s *Service) SubscribeToAPI(ctx context.Context, call Call, in SubscribeToAPI) (*SubscribeToAPIResult, error) {
 	return change(ctx, s, call, func(ctx context.Context, w *work) (*SubscribeToAPIResult, error) {
 		requirements, err := w.subscribable(ctx, in)
@@ -57,25 +60,85 @@ func (s *Service) SubscribeToAPI(ctx context.Context, call Call, in SubscribeToA
 		if err := w.notSubscribed(ctx, in); err != nil {
 			return nil, err
 		}
-		sub := lifecycle.APISubscription{
-			ID: lifecycle.APISubscriptionID(w.moment.NewID(lifecycle.KindAPISubscription)), TenantID: w.tenant.ID,
-			ApplicationID: app.ID, APIID: in.APIID, EnvironmentID: in.EnvironmentID, Status: lifecycle.SubscriptionActive,
-			Version: 1, CreatedAt: w.moment.Now, UpdatedAt: w.moment.Now,
+		return w.subscribe(ctx, app, requirements, in)
+	})
+}
+
+func (w *work) subscribe(ctx context.Context, app lifecycle.Application, requirements []lifecycle.AuthenticationRequirement, in SubscribeToAPI) (*SubscribeToAPIResult, error) {
+	sub := lifecycle.APISubscription{
+		ID: lifecycle.APISubscriptionID(w.moment.NewID(lifecycle.KindAPISubscription)), TenantID: w.tenant.ID,
+		ApplicationID: app.ID, APIID: in.APIID, EnvironmentID: in.EnvironmentID, Status: lifecycle.SubscriptionActive,
+		Version: 1, CreatedAt: w.moment.Now, UpdatedAt: w.moment.Now,
+	}
+	templates, err := w.templates(ctx, requirements)
+	if err != nil {
+		return nil, err
+	}
+	rule, err := subscriptionRule(templates)
+	if err != nil {
+		return nil, err
+	}
+	request, err := w.ask(ctx, rule, lifecycle.ApprovalRequest{SubjectID: string(sub.ID), ApplicationID: app.ID, EnvironmentID: in.EnvironmentID})
+	if err != nil {
+		return nil, err
+	}
+	isPending := request != nil && request.Status == lifecycle.ApprovalPending
+	if isPending {
+		sub.Status = lifecycle.SubscriptionPending
+	}
+	if err := w.Insert(ctx, &sub); err != nil {
+		return nil, fmt.Errorf("create subscription: %w", err)
+	}
+	w.subscriptionEvent(sub, lifecycle.EventAPISubscriptionCreated, "was created", lifecycle.Changed(nil, "status", "", string(sub.Status)))
+	result := &SubscribeToAPIResult{Subscription: sub}
+	for i, r := range requirements {
+		assignment, err := w.assign(ctx, app, sub, r.AuthenticationType, templates[i], in)
+		if err != nil {
+			return nil, err
 		}
-		if err := w.Insert(ctx, &sub); err != nil {
-			return nil, fmt.Errorf("create subscription: %w", err)
-		}
-		w.subscriptionEvent(sub, lifecycle.EventAPISubscriptionCreated, "was created", nil)
-		result := &SubscribeToAPIResult{Subscription: sub}
-		for _, r := range requirements {
-			assignment, err := w.assign(ctx, app, sub, r, in)
-			if err != nil {
-				return nil, err
-			}
+		if !isPending {
 			result.Assignments = append(result.Assignments, assignment)
 		}
-		return result, nil
-	})
+	}
+	if isPending {
+		result.ApprovalRequest = request
+	}
+	return result, nil
+}
+
+// templates are the policy templates of the requirements, in their order.
+func (w *work) templates(ctx context.Context, requirements []lifecycle.AuthenticationRequirement) ([]lifecycle.PolicyTemplate, error) {
+	templates := make([]lifecycle.PolicyTemplate, len(requirements))
+	for i, r := range requirements {
+		var err error
+		if templates[i], err = getOne[lifecycle.PolicyTemplate](ctx, w.store, w.tenant.ID, r.PolicyTemplateID, "policy template"); err != nil {
+			return nil, err
+		}
+	}
+	return templates, nil
+}
+
+// subscriptionRule is the rule by which a subscription needs an approval; null: none. Where several policies of the API
+// ask for one the strictest counts, and they must name the same approvers.
+func subscriptionRule(templates []lifecycle.PolicyTemplate) (*lifecycle.ApprovalRule, error) {
+	var strictest *lifecycle.ApprovalRule
+	for _, template := range templates {
+		rule := template.RuleFor(lifecycle.ApprovalToSubscribe)
+		switch {
+		case rule == nil:
+		case strictest == nil:
+			strictest = rule
+		case text(rule.ApproverGroupID) != text(strictest.ApproverGroupID):
+			return nil, &lifecycle.Refusal{
+				Code: lifecycle.CodePolicyViolation, Path: []string{"input", "apiId"},
+				Message: "the policies of the API name different approvers for a subscription: its owner has to agree on one group",
+			}
+		default:
+			both := rule.Strictest(*strictest)
+			strictest = &both
+		}
+	}
+	return strictest, nil
 }
 
 // subscribable checks that the API takes this subscription, and returns its requirements in
@@ -125,6 +188,7 @@ func (w *work) subscribable(ctx context.Context, in SubscribeToAPI) ([]lifecycle
 	return requirements, nil
 }
 
+// notSubscribed refuses a second subscription of a locked application. One whose approval has lapsed ends here.
 func (w *work) notSubscribed(ctx context.Context, in SubscribeToAPI) error {
 	live, err := w.LiveSubscription(ctx, w.tenant.ID, in.ApplicationID, in.APIID, in.EnvironmentID)
 	if errors.Is(err, ErrNotFound) {
@@ -133,6 +197,15 @@ func (w *work) notSubscribed(ctx context.Context, in SubscribeToAPI) error {
 	if err != nil {
 		return fmt.Errorf("find subscription: %w", err)
 	}
+	if live.Status == lifecycle.SubscriptionPending {
+		recorded, err := w.PendingApprovals(ctx, w.tenant.ID, []string{string(live.ID)})
+		if err != nil {
+			return err
+		}
+		if len(recorded) > 0 && recorded[0].StatusAt(w.moment.Now) == lifecycle.ApprovalExpired {
+			return w.as(componentApprovals).lapse(ctx, recorded[0].ID)
+		}
+	}
 	return &lifecycle.Refusal{
 		Code: lifecycle.CodeAlreadyExists, Path: []string{"input", "apiId"}, ObjectID: string(live.ID),
 		Message: "the application is subscribed to this API in this environment already",
@@ -140,23 +213,19 @@ func (w *work) notSubscribed(ctx context.Context, in SubscribeToAPI) error {
 }
 
 // assign finds or makes the key set of one authentication type and links it.
-func (w *work) assign(ctx context.Context, app lifecycle.Application, sub lifecycle.APISubscription, r lifecycle.AuthenticationRequirement, in SubscribeToAPI) (KeySetAssignment, error) {
-	template, err := getOne[lifecycle.PolicyTemplate](ctx, w.store, w.tenant.ID, r.PolicyTemplateID, "policy template")
-	if err != nil {
-		return KeySetAssignment{}, err
-	}
-	assignment, err := w.reuse(ctx, app, sub, r.AuthenticationType, template)
+func (w *work) assign(ctx context.Context, app lifecycle.Application, sub lifecycle.APISubscription, t lifecycle.AuthenticationType, template lifecycle.PolicyTemplate, in SubscribeToAPI) (KeySetAssignment, error) {
+	assignment, err := w.reuse(ctx, app, sub, t, template)
 	if err == nil && !assignment.IsReused {
 		var made created
 		made, err = w.createKeySet(ctx, app, sub.EnvironmentID, template, CreateKeySet{
-			AuthenticationType: r.AuthenticationType, OAuthClient: oauthFor(r.AuthenticationType, in.OAuthClient),
+			AuthenticationType: t, OAuthClient: oauthFor(t, in.OAuthClient), isPending: sub.Status == lifecycle.SubscriptionPending,
 		})
 		assignment.KeySet, assignment.Credentials = made.KeySet, made.Credentials
 	}
 	if err != nil {
 		return KeySetAssignment{}, err
 	}
-	if err := w.LinkKeySet(ctx, w.tenant.ID, sub.ID, r.AuthenticationType, assignment.KeySet.ID); err != nil {
+	if err := w.LinkKeySet(ctx, w.tenant.ID, sub.ID, t, assignment.KeySet.ID); err != nil {
 		return KeySetAssignment{}, fmt.Errorf("link key set: %w", err)
 	}
 	return assignment, nil
@@ -226,6 +295,9 @@ func (s *Service) moveSubscription(ctx context.Context, call Call, id lifecycle.
 		if err := fresh(expectedVersion, sub.Version, id); err != nil {
 			return nil, err
 		}
+		if sub.Status == lifecycle.SubscriptionPending && move == lifecycle.MoveCancel {
+			return w.cancelPending(ctx, sub)
+		}
 		before := sub.Status
 		event, changed, err := sub.Move(move)
 		if err != nil || !changed {
@@ -238,6 +310,27 @@ func (s *Service) moveSubscription(ctx context.Context, call Call, id lifecycle.
 		w.subscriptionEvent(sub, event, lifecycle.PastOf(move), lifecycle.Changed(nil, "status", string(before), string(sub.Status)))
 		return &sub, nil
 	})
+}
+
+// cancelPending ends a locked subscription that waits for an approval, with the request and its new key sets.
+func (w *work) cancelPending(ctx context.Context, sub lifecycle.APISubscription) (*lifecycle.APISubscription, error) {
+	keySets, err := w.lockKeySetsOf(ctx, sub.ID)
+	if err != nil {
+		return nil, err
+	}
+	requests, err := w.PendingApprovals(ctx, w.tenant.ID, []string{string(sub.ID)})
+	if err != nil {
+		return nil, err
+	}
+	for _, request := range requests {
+		if err := w.end(ctx, request.ID, lifecycle.MoveWithdraw); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.endPending(ctx, &sub, keySets, lifecycle.MoveCancel); err != nil {
+		return nil, err
+	}
+	return &sub, nil
 }
 
 func (w *work) subscriptionEvent(sub lifecycle.APISubscription, t lifecycle.EventType, what string, changes []lifecycle.Change) {

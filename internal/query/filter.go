@@ -8,6 +8,8 @@ import "github.com/keywright/keywright/internal/lifecycle"
 type (
 	APIStatusComparator             = EnumComparator[lifecycle.APIStatus]
 	APISubscriptionStatusComparator = EnumComparator[lifecycle.APISubscriptionStatus]
+	ApprovalActionComparator        = EnumComparator[lifecycle.ApprovalAction]
+	ApprovalStatusComparator        = EnumComparator[lifecycle.ApprovalStatus]
 	ApplicationStatusComparator     = EnumComparator[lifecycle.ApplicationStatus]
 	AuthenticationTypeComparator    = EnumComparator[lifecycle.AuthenticationType]
 	EventTypeComparator             = EnumComparator[lifecycle.EventType]
@@ -61,6 +63,18 @@ type ApplicationFilter struct {
 	Organization *OrganizationFilter          // Filters on the organization
 	Status       *ApplicationStatusComparator // Compares the status
 	Owner        *UserFilter                  // Compares the owner
+}
+
+// ApprovalRequestFilter is a filter for approval requests.
+type ApprovalRequestFilter struct {
+	ID        *IDComparator             // Compares the ID
+	Action    *ApprovalActionComparator // Compares the action
+	And       []*ApprovalRequestFilter
+	Not       *ApprovalRequestFilter
+	Or        []*ApprovalRequestFilter
+	Requester *UserFilter               // Filters on the requester, when it is a user
+	Status    *ApprovalStatusComparator // Compares the status
+	CreatedAt *DateTimeComparator       // Compares the time of creation
 }
 
 // EnvironmentFilter is a filter for environments.

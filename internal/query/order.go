@@ -40,6 +40,18 @@ const (
 // ApplicationOrder is one step of a sort order.
 type ApplicationOrder = Order[ApplicationOrderField]
 
+// ApprovalRequestOrderField is what ApprovalRequest lists can be sorted by.
+type ApprovalRequestOrderField string
+
+// Values of ApprovalRequestOrderField.
+const (
+	ApprovalRequestByCreatedAt ApprovalRequestOrderField = "CREATED_AT"
+	ApprovalRequestByExpiresAt ApprovalRequestOrderField = "EXPIRES_AT"
+)
+
+// ApprovalRequestOrder is one step of a sort order.
+type ApprovalRequestOrder = Order[ApprovalRequestOrderField]
+
 // EnvironmentOrderField is what Environment lists can be sorted by.
 type EnvironmentOrderField string
 

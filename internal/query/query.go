@@ -38,6 +38,9 @@ type Scope struct {
 	APIID            lifecycle.APIID
 	ApplicationID    lifecycle.ApplicationID
 	KeySetID         lifecycle.KeySetID
+	RequesterID      lifecycle.UserID // requests that the user made
+	DeciderID        lifecycle.UserID // requests that the user made, or may decide on given the permission
+	InboxOf          lifecycle.UserID // requests that wait for a decision of the user, given the permission
 }
 
 // Page is a window over an ordered list: forward with First and After, backward with Last and

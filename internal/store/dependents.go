@@ -17,9 +17,14 @@ var dependents = map[lifecycle.Kind][]string{ //nolint:exhaustive // nothing sta
 		"SELECT id FROM apis WHERE tenant_id = ?0 AND organization_id = ?1",
 		"SELECT id FROM applications WHERE tenant_id = ?0 AND organization_id = ?1",
 	},
-	lifecycle.KindGroup: {"SELECT id FROM applications WHERE tenant_id = ?0 AND group_id = ?1"},
-	lifecycle.KindUser:  {"SELECT id FROM applications WHERE tenant_id = ?0 AND owner_id = ?1"},
-	lifecycle.KindRole:  {"SELECT id FROM role_assignments WHERE tenant_id = ?0 AND role_id = ?1"},
+	lifecycle.KindGroup: {
+		"SELECT id FROM applications WHERE tenant_id = ?0 AND group_id = ?1",
+		"SELECT id FROM policy_templates WHERE tenant_id = ?0 AND " + namesApprovers,
+		"SELECT template_id AS id FROM policies WHERE tenant_id = ?0 AND " + namesApprovers + " AND id IN (SELECT policy_id FROM key_sets WHERE tenant_id = ?0)",
+		"SELECT id FROM approval_requests WHERE tenant_id = ?0 AND approver_group_id = ?1 AND status = 'PENDING'",
+	},
+	lifecycle.KindUser: {"SELECT id FROM applications WHERE tenant_id = ?0 AND owner_id = ?1"},
+	lifecycle.KindRole: {"SELECT id FROM role_assignments WHERE tenant_id = ?0 AND role_id = ?1"},
 	lifecycle.KindEnvironment: {
 		"SELECT id FROM tenants WHERE id = ?0 AND default_environment_id = ?1",
 		"SELECT api_id AS id FROM api_environments WHERE tenant_id = ?0 AND environment_id = ?1",
@@ -39,6 +44,9 @@ var dependents = map[lifecycle.Kind][]string{ //nolint:exhaustive // nothing sta
 			strings.Replace(isOver, "?", "?2", 1) + ", FALSE)",
 	},
 }
+
+// namesApprovers holds for rules that let a group decide. Its id is in no other text of theirs.
+const namesApprovers = "CAST(approvals AS text) LIKE '%' || ?1 || '%'"
 
 // DependentsOf implements [manage.Tx].
 func (t *tx) DependentsOf(ctx context.Context, tenant lifecycle.TenantID, id string, limit int) ([]string, error) {

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/query"
 )
@@ -69,6 +71,34 @@ func filterApplications(c *asking, f *query.ApplicationFilter) cond {
 		related(c, "owner", "applications.owner_id", "users", f.Owner, filterUsers),
 		nested(c, f.And, f.Or, f.Not, filterApplications),
 	)
+}
+
+func filterApprovalRequests(c *asking, f *query.ApprovalRequestFilter) cond {
+	return all(
+		c.id("id", "approval_requests.id", f.ID),
+		enum(c, "action", "approval_requests.action", f.Action, lifecycle.AllApprovalAction()),
+		related(c, "requester", "approval_requests.actor_id", "users", f.Requester, filterUsers),
+		filterApprovalStatus(c, f.Status),
+		c.instant("approval_requests.created_at", f.CreatedAt),
+		nested(c, f.And, f.Or, f.Not, filterApprovalRequests),
+	)
+}
+
+// filterApprovalStatus agrees with [lifecycle.ApprovalRequest.StatusAt].
+func filterApprovalStatus(c *asking, f *query.ApprovalStatusComparator) cond {
+	chosen, asked := choose(c, "status", f, lifecycle.AllApprovalStatus())
+	if !asked {
+		return nil
+	}
+	expires, pending := c.orNever("approval_requests.expires_at"), lifecycle.ApprovalPending
+	parts := []cond{isOneOf("approval_requests.status", without(chosen, pending))}
+	if slices.Contains(chosen, pending) {
+		parts = append(parts, sqlf("approval_requests.status = 'PENDING' AND "+expires+" > ?", storable(c.now.Now)))
+	}
+	if slices.Contains(chosen, lifecycle.ApprovalExpired) {
+		parts = append(parts, sqlf("approval_requests.status = 'PENDING' AND "+expires+" <= ?", storable(c.now.Now)))
+	}
+	return either(parts...)
 }
 
 func filterEnvironments(c *asking, f *query.EnvironmentFilter) cond {

@@ -90,8 +90,12 @@ func (s *Store) Clean(ctx context.Context, now time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	destroyed, err := s.destroyUnclaimed(ctx, now)
+	if err != nil {
+		return 0, err
+	}
 	n, err := rowsAffected(removed, emptied)
-	return n + usage, err
+	return n + usage + destroyed, err
 }
 
 func rowsAffected(results ...sql.Result) (int, error) {

@@ -26,6 +26,11 @@ func (s *Store) Applications(ctx context.Context, tenant lifecycle.TenantID, q q
 	return list(ctx, s, applications(), tenant, q, now)
 }
 
+// ApprovalRequests implements [manage.Store].
+func (s *Store) ApprovalRequests(ctx context.Context, tenant lifecycle.TenantID, q query.ApprovalRequestQuery, now manage.Moment) (*query.ApprovalRequestConnection, error) {
+	return list(ctx, s, approvalRequests(), tenant, q, now)
+}
+
 // Environments implements [manage.Store].
 func (s *Store) Environments(ctx context.Context, tenant lifecycle.TenantID, q query.EnvironmentQuery, now manage.Moment) (*query.EnvironmentConnection, error) {
 	return list(ctx, s, environments(), tenant, q, now)

@@ -67,6 +67,27 @@ func applications() noun[lifecycle.Application, query.ApplicationFilter, query.A
 	}
 }
 
+func approvalRequests() noun[lifecycle.ApprovalRequest, query.ApprovalRequestFilter, query.ApprovalRequestOrderField] {
+	type T = lifecycle.ApprovalRequest
+	const isAsked = `(approval_requests.approver_group_id IS NULL
+		OR approval_requests.approver_group_id IN (SELECT m.group_id FROM group_members m WHERE m.user_id = ?0))`
+	return noun[T, query.ApprovalRequestFilter, query.ApprovalRequestOrderField]{
+		kind: lifecycle.KindApprovalRequest, table: "approval_requests", filter: filterApprovalRequests,
+		fields: map[query.ApprovalRequestOrderField][]step[T]{
+			query.ApprovalRequestByCreatedAt: byInstant("approval_requests.created_at", func(r *T) time.Time { return r.CreatedAt }),
+			query.ApprovalRequestByExpiresAt: byInstantOrNever("approval_requests.expires_at", func(r *T) *time.Time { return r.ExpiresAt }),
+		},
+		usual: query.ApprovalRequestOrder{Field: query.ApprovalRequestByCreatedAt, Direction: query.Ascending},
+		id:    byIdentity("approval_requests", func(r *T) lifecycle.ApprovalRequestID { return r.ID }),
+		scopes: []scope{
+			{ofRequester, "approval_requests.actor_id = ?"},
+			{ofDecider, "(approval_requests.actor_id = ?0 OR " + isAsked + ")"},
+			{inboxOf, isAsked + ` AND (approval_requests.is_self_approval_allowed OR approval_requests.actor_id <> ?0)
+				AND CAST(approval_requests.decisions AS text) NOT LIKE '%' || ?0 || '%'`},
+		},
+	}
+}
+
 func environments() noun[lifecycle.Environment, query.EnvironmentFilter, query.EnvironmentOrderField] {
 	type T = lifecycle.Environment
 	return noun[T, query.EnvironmentFilter, query.EnvironmentOrderField]{
@@ -248,6 +269,10 @@ func ofEnvironment(s *query.Scope) string    { return take(&s.EnvironmentID) }
 func ofAPI(s *query.Scope) string            { return take(&s.APIID) }
 func ofApplication(s *query.Scope) string    { return take(&s.ApplicationID) }
 func ofKeySet(s *query.Scope) string         { return take(&s.KeySetID) }
+
+func ofRequester(s *query.Scope) string { return take(&s.RequesterID) }
+func ofDecider(s *query.Scope) string   { return take(&s.DeciderID) }
+func inboxOf(s *query.Scope) string     { return take(&s.InboxOf) }
 
 func take[ID ~string](id *ID) string {
 	taken := string(*id)

@@ -37,7 +37,7 @@ func newCrowd(t testing.TB, s *Store, size int) *crowd {
 	env := lifecycle.Environment{ID: lifecycle.EnvironmentID(ids.New(lifecycle.KindEnvironment)), TenantID: c.tenant, Name: "Production", Slug: "prod", CreatedAt: start, UpdatedAt: start}
 	template := lifecycle.PolicyTemplate{
 		ID: lifecycle.PolicyTemplateID(ids.New(lifecycle.KindPolicyTemplate)), TenantID: c.tenant, Name: "Standard", AuthenticationType: lifecycle.AuthenticationAPIKey,
-		Rules: lifecycle.Rules{SecretStorage: lifecycle.StorageHashed, Rotation: lifecycle.RotationRule{Mode: lifecycle.RotationNone}}, CreatedAt: start, UpdatedAt: start,
+		Rules: lifecycle.Rules{SecretStorage: lifecycle.StorageHashed, Rotation: lifecycle.RotationRule{Mode: lifecycle.RotationNone}, Renewal: lifecycle.RenewalRule{Mode: lifecycle.RenewalNewKey}}, CreatedAt: start, UpdatedAt: start,
 	}
 	policy := template.Freeze(lifecycle.PolicyID(ids.New(lifecycle.KindPolicy)), start)
 	for i := range 50 {

@@ -190,6 +190,13 @@ var checked = map[string][]string{
 	"keys.revocation_reason":                              words(lifecycle.AllRevocationReason()),
 	"milestones.kind":                                     words(lifecycle.AllMilestoneKind()),
 	"milestones.status":                                   words(lifecycle.AllMilestoneStatus()),
+	"gateways.dialect":                                    words(lifecycle.AllGatewayDialect()),
+	"policy_templates.renewal_mode":                       words(lifecycle.AllRenewalMode()),
+	"policies.renewal_mode":                               words(lifecycle.AllRenewalMode()),
+	"approval_requests.action":                            words(lifecycle.AllApprovalAction()),
+	"approval_requests.mode":                              words(lifecycle.AllApprovalMode()),
+	"approval_requests.status":                            words(lifecycle.AllApprovalStatus()),
+	"approval_requests.actor_kind":                        words([]lifecycle.ActorKind{lifecycle.ActorSystem, lifecycle.ActorUser}),
 	"bulk_operations.actor_kind":                          words([]lifecycle.ActorKind{lifecycle.ActorSystem, lifecycle.ActorUser}),
 	"bulk_operations.error_policy":                        words([]lifecycle.BulkErrorPolicy{lifecycle.AllOrNothing, lifecycle.ContinueOnError}),
 	"bulk_operations.status":                              words([]lifecycle.BulkOperationStatus{lifecycle.BulkCompleted, lifecycle.BulkRejected}),
@@ -206,17 +213,13 @@ func words[S ~string](all []S) []string {
 
 // TestStoredWordsAreThoseOfTheCore compares the CHECKs of both databases with the sets of package lifecycle.
 func TestStoredWordsAreThoseOfTheCore(t *testing.T) {
-	create := regexp.MustCompile(`(?s)CREATE TABLE (\w+) \((.*?)\n\);`)
+	statement := regexp.MustCompile(`(?s)(?:CREATE|ALTER) TABLE (\w+)(.*?);\n`)
 	check := regexp.MustCompile(`CHECK \((\w+) IN \(([^)]*)\)\)`)
 	for name, files := range map[string]fs.FS{"postgres": migrations.Postgres(), "sqlite": migrations.SQLite()} {
-		text, err := fs.ReadFile(files, "0001_tables.sql")
-		if err != nil {
-			t.Fatal(err)
-		}
 		found := map[string][]string{}
-		for _, table := range create.FindAllStringSubmatch(string(text), -1) {
+		for _, table := range statement.FindAllStringSubmatch(allOf(t, files), -1) {
 			for _, c := range check.FindAllStringSubmatch(table[2], -1) {
-				found[table[1]+"."+c[1]] = strings.Split(strings.Trim(c[2], "'"), "', '")
+				found[strings.TrimSuffix(table[1], "_next")+"."+c[1]] = strings.Split(strings.Trim(c[2], "'"), "', '")
 			}
 		}
 		if !reflect.DeepEqual(found, checked) {
@@ -225,15 +228,29 @@ func TestStoredWordsAreThoseOfTheCore(t *testing.T) {
 	}
 }
 
+// allOf is the text of all migrations, in their order.
+func allOf(t *testing.T, files fs.FS) string {
+	t.Helper()
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for _, name := range names {
+		one, err := fs.ReadFile(files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += string(one)
+	}
+	return text
+}
+
 // TestBothDatabasesHaveTheSameUniqueIndexes keeps the names the same that conflicts are reported by.
 func TestBothDatabasesHaveTheSameUniqueIndexes(t *testing.T) {
 	index := regexp.MustCompile(`CREATE UNIQUE INDEX (\w+) ON (\w+) (.*);`)
 	of := func(files fs.FS) (names []string) {
-		text, err := fs.ReadFile(files, "0001_tables.sql")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range index.FindAllStringSubmatch(strings.ReplaceAll(string(text), "\n    WHERE", " WHERE"), -1) {
+		for _, m := range index.FindAllStringSubmatch(strings.ReplaceAll(allOf(t, files), "\n    WHERE", " WHERE"), -1) {
 			if !strings.HasSuffix(m[1], "_pkey") { // SQLite's row ids take the place of the primary key
 				names = append(names, fmt.Sprint(m[1:]))
 			}

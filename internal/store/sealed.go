@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
 
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/manage"
@@ -34,4 +37,36 @@ func (t *tx) Sealed(ctx context.Context, tenant lifecycle.TenantID, key lifecycl
 		return sealed, fmt.Errorf("read a sealed value: %w", t.store.explain(ctx, err))
 	}
 	return sealed, nil
+}
+
+// DeleteSealed implements [manage.Tx].
+func (t *tx) DeleteSealed(ctx context.Context, tenant lifecycle.TenantID, key lifecycle.KeyID) error {
+	for _, table := range []string{"data_keys", "sealed_values"} {
+		if _, err := t.NewDelete().Table(table).Where("tenant_id = ?", tenant).Where("key_id = ?", key).Exec(ctx); err != nil {
+			return fmt.Errorf("destroy a sealed value: %w", t.store.explain(ctx, err))
+		}
+	}
+	return nil
+}
+
+// destroyUnclaimed destroys sealed values that nobody claimed in time (D20). It returns their number.
+func (s *Store) destroyUnclaimed(ctx context.Context, now time.Time) (int, error) {
+	var keys []string
+	err := s.read.NewSelect().Model((*lifecycle.Key)(nil)).Column("id").Where("claimable_until <= ?", now).Limit(batch).Scan(ctx, &keys)
+	if err != nil {
+		return 0, fmt.Errorf("find unclaimed values: %w", s.explain(ctx, err))
+	}
+	if len(keys) == 0 {
+		return 0, nil
+	}
+	for _, table := range []string{"data_keys", "sealed_values"} {
+		if _, err := s.write.NewDelete().Table(table).Where("key_id IN (?)", bun.List(keys)).Exec(ctx); err != nil {
+			return 0, fmt.Errorf("destroy unclaimed values: %w", s.explain(ctx, err))
+		}
+	}
+	_, err = s.write.NewUpdate().Model((*lifecycle.Key)(nil)).Set("claimable_until = NULL").Where("id IN (?)", bun.List(keys)).Exec(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("note what was not claimed: %w", s.explain(ctx, err))
+	}
+	return len(keys), nil
 }

@@ -99,7 +99,7 @@ func TestOPERATIONS_EachSampleOperationAnswersAsItsNamePromises(t *testing.T) {
 		}
 
 		list := ops.send(t, s, "KeySets", vars{"filter": vars{"application": vars{"id": vars{"eq": app}}}, "first": 1, "orderBy": []vars{{"field": "CREATED_AT", "direction": "DESC"}}})
-		if list["totalCount"] != 2.0 || list.Get("nodes", 0, "id") != set || list.Get("pageInfo", "hasNextPage") != true || list.Get("nodes", 0, "authorizedApis", "nodes", 0, "id") != api || len(list.List(t, "nodes", 0, "viewerActions")) != 7 {
+		if list["totalCount"] != 2.0 || list.Get("nodes", 0, "id") != set || list.Get("pageInfo", "hasNextPage") != true || list.Get("nodes", 0, "authorizedApis", "nodes", 0, "id") != api || len(list.List(t, "nodes", 0, "viewerActions")) != 8 {
 			t.Errorf("KeySets: %v", list)
 		}
 		next := ops.send(t, s, "KeySets", vars{"filter": vars{"application": vars{"id": vars{"eq": app}}}, "first": 1, "after": list.Get("pageInfo", "endCursor"), "orderBy": []vars{{"field": "CREATED_AT", "direction": "DESC"}}})
@@ -160,10 +160,61 @@ func TestOPERATIONS_EachSampleOperationAnswersAsItsNamePromises(t *testing.T) {
 		if got := object(ops.send(t, s, "DeleteMany", many)["bulkOperation"].(map[string]any)); got["succeededCount"] != 2.0 || got["failedCount"] != 0.0 || len(got.List(t, "items", "nodes")) != 2 {
 			t.Errorf("DeleteMany: %v", got)
 		}
+		approvalsAsNamed(t, ops, s, app, env)
 		for name := range ops.documents {
 			if !ops.sent[name] {
 				t.Errorf("the sample operation %s was not sent", name)
 			}
 		}
 	})
+}
+
+// approvalsAsNamed renews one key set at once and two with approvals: one is approved, the other rejected.
+func approvalsAsNamed(t *testing.T, ops *operations, s *scene, app, env string) {
+	t.Helper()
+	asked := s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "P30D"}, "approvals": []vars{{"action": "RENEW_KEY_SET", "timeout": "P3D"}}})
+	first, _ := s.world.KeySet(t, app, env, asked, nil)
+	second, _ := s.world.KeySet(t, app, env, asked, nil)
+	free, _ := s.world.KeySet(t, app, env, s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "P30D"}}), nil)
+	_, approver := s.world.User(t, "API Provider")
+	inbox, err := transports["websocket"](t, approver, ops.document(t, "LiveInbox"), vars{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, inbox, "CHECKPOINT")
+
+	if got := ops.send(t, s, "Renew", vars{"input": vars{"id": free}}); got.Get("approvalRequest") != nil || got.Get("keySet", "latestKey", "sequenceNumber") != 2.0 || got.Text(t, "credentials", "apiKey") == "" {
+		t.Errorf("Renew: %v", got)
+	}
+	waits := ops.send(t, s, "Renew", vars{"input": vars{"id": first}})
+	if waits.Get("approvalRequest", "requiredApprovals") != 1.0 || waits.Get("approvalRequest", "expiresAt") == nil || waits.Get("credentials") != nil || waits.Get("keySet", "latestKey", "sequenceNumber") != 1.0 {
+		t.Errorf("Renew, which waits: %v", waits)
+	}
+	request := waits.Text(t, "approvalRequest", "id")
+	if m := until(t, inbox, "DATA"); m.Get("approvalRequest", "id") != request || m.Get("approvalRequest", "status") != "PENDING" {
+		t.Errorf("LiveInbox: %v", m)
+	}
+	doomed := ops.send(t, s, "Renew", vars{"input": vars{"id": second}}).Text(t, "approvalRequest", "id")
+	until(t, inbox, "DATA")
+	as := *s
+	as.Client = approver
+	if got := ops.send(t, &as, "Inbox", nil); len(got.List(t, "nodes")) != 2 || got.Get("nodes", 0, "id") != request || got.Get("nodes", 0, "requester", "displayName") == nil {
+		t.Errorf("Inbox: %v", got)
+	}
+	approved := ops.send(t, &as, "Approve", vars{"input": vars{"id": request, "comment": "Go on"}})
+	if approved.Get("approvalRequest", "status") != "APPROVED" || approved.Get("approvalRequest", "decisions", 0, "comment") != "Go on" {
+		t.Errorf("Approve: %v", approved)
+	}
+	if m := until(t, inbox, "DATA"); m.Get("approvalRequest", "status") != "APPROVED" {
+		t.Errorf("LiveInbox: %v", m)
+	}
+	if got := ops.send(t, s, "Retrieve", vars{"input": vars{"id": first}}); got.Text(t, "credentials", "apiKey") == "" {
+		t.Errorf("Retrieve, after the approval: %v", got)
+	}
+	if got := ops.send(t, &as, "Reject", vars{"input": vars{"id": doomed}}); got.Get("approvalRequest", "status") != "REJECTED" {
+		t.Errorf("Reject: %v", got)
+	}
+	if got := s.keySet(t, second); got.Get("latestKey", "sequenceNumber") != 1.0 {
+		t.Errorf("S3-8: a rejected renewal made a key: %v", got)
+	}
 }

@@ -128,6 +128,7 @@ var table = map[string]func(w *tenant) any{
 	".mode":               constant("NONE"),
 	".permissions":        constant([]string{"CATALOG_READ"}),
 	".administratorEmail": func(w *tenant) any { return fmt.Sprintf("a%d@example.com", w.made.Add(1)) },
+	".action":             constant("REVOKE_KEY_SET"),
 	"KeySetSelection.ids": func(w *tenant) any { return []string{w.ids["KeySet"]} },
 }
 
@@ -203,6 +204,7 @@ func (s *contract) object(t *testing.T, f rootField, d *ast.Definition, w *tenan
 var kinds = map[string]string{
 	"node.id": "KeySet", "nodes.ids": "KeySet", "keySet.id": "KeySet",
 	"SetDefaultKeySetInput.id": "Application", "RetrieveCredentialsInput.id": "KeySet", "ReplaceGatewayTokenInput.id": "Gateway", "KeySetSelection.ids": "KeySet",
+	"ApproveRequestInput.id": "ApprovalRequest", "RejectRequestInput.id": "ApprovalRequest", "WithdrawRequestInput.id": "ApprovalRequest",
 	"EventFilter.subjectId": "KeySet", "EventFilter.actorId": "User", "EventFilter.correlationId": "correlation",
 	".ownerId": "User", ".memberIds": "User", ".addMemberIds": "User", ".removeMemberIds": "User",
 }

@@ -21,6 +21,7 @@ type tenant struct {
 	slug           string            // of its environment
 	apiKey         string            // of the key set
 	recoverable    string            // key set whose credentials can be retrieved
+	asking         string            // key set that is revoked with an approval only
 	made           atomic.Int64
 }
 
@@ -114,6 +115,7 @@ func (w *tenant) makeKeys(t *testing.T) {
 	w.recoverable = w.keySet(t, w.template(t, "API_KEY", "ENCRYPTED")).Text(t, "keySet", "id")
 	doomed := w.keySet(t, hashed).Text(t, "keySet", "id")
 	w.ids["BulkOperation"] = w.change(t, "revokeKeySets", vars{"selection": vars{"ids": []string{doomed}}}, "bulkOperation { id }").Text(t, "bulkOperation", "id")
+	w.makeApproval(t)
 	made := w.keySet(t, hashed)
 	w.apiKey = made.Text(t, "credentials", "apiKey")
 	w.ids["Key"] = made.Text(t, "keySet", "latestKey", "id")
@@ -128,6 +130,18 @@ func (w *tenant) keySet(t *testing.T, template string) apptest.Object {
 		"applicationId": w.ids["Application"], "environmentId": w.ids["Environment"], "policyTemplateId": template,
 		"authenticationType": "API_KEY", "name": w.name("key set"),
 	}, "keySet { latestKey { id } policy { id } milestones { id } } credentials { ... on ApiKeyCredentials { apiKey } }")
+}
+
+// makeApproval makes a request that waits for members of the tenant's group.
+func (w *tenant) makeApproval(t *testing.T) {
+	t.Helper()
+	rule := vars{"action": "REVOKE_KEY_SET", "approverGroupId": w.ids["Group"], "isSelfApprovalAllowed": false, "timeout": "P30D"}
+	w.make(t, "PolicyTemplate", vars{
+		"name": w.name("policy"), "authenticationType": "API_KEY", "expiration": vars{}, "rotation": vars{"mode": "NONE"}, "approvals": []vars{rule},
+	}, "")
+	waiting := w.keySet(t, w.ids["PolicyTemplate"]).Text(t, "keySet", "id")
+	w.asking = w.keySet(t, w.ids["PolicyTemplate"]).Text(t, "keySet", "id")
+	w.ids["ApprovalRequest"] = w.change(t, "revokeKeySet", vars{"id": waiting, "comment": w.name("reason")}, "approvalRequest { id }").Text(t, "approvalRequest", "id")
 }
 
 func (w *tenant) findRest(t *testing.T) {

@@ -36,6 +36,9 @@ type ResolverRoot interface {
 	Api() ApiResolver
 	ApiSubscription() ApiSubscriptionResolver
 	Application() ApplicationResolver
+	ApprovalDecision() ApprovalDecisionResolver
+	ApprovalRequest() ApprovalRequestResolver
+	ApprovalRule() ApprovalRuleResolver
 	AuthenticationRequirement() AuthenticationRequirementResolver
 	BulkOperation() BulkOperationResolver
 	BulkOperationItem() BulkOperationItemResolver
@@ -57,6 +60,7 @@ type ResolverRoot interface {
 	TenantSettings() TenantSettingsResolver
 	User() UserResolver
 	Validation() ValidationResolver
+	Viewer() ViewerResolver
 }
 
 type DirectiveRoot struct {
@@ -105,15 +109,16 @@ type ComplexityRoot struct {
 	}
 
 	ApiSubscription struct {
-		API         func(childComplexity int) int
-		Application func(childComplexity int) int
-		CreatedAt   func(childComplexity int) int
-		Environment func(childComplexity int) int
-		ID          func(childComplexity int) int
-		KeySets     func(childComplexity int) int
-		Status      func(childComplexity int) int
-		UpdatedAt   func(childComplexity int) int
-		Version     func(childComplexity int) int
+		API             func(childComplexity int) int
+		Application     func(childComplexity int) int
+		ApprovalRequest func(childComplexity int) int
+		CreatedAt       func(childComplexity int) int
+		Environment     func(childComplexity int) int
+		ID              func(childComplexity int) int
+		KeySets         func(childComplexity int) int
+		Status          func(childComplexity int) int
+		UpdatedAt       func(childComplexity int) int
+		Version         func(childComplexity int) int
 	}
 
 	ApiSubscriptionConnection struct {
@@ -157,8 +162,66 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	ApprovalDecision struct {
+		Comment    func(childComplexity int) int
+		DecidedAt  func(childComplexity int) int
+		Decider    func(childComplexity int) int
+		IsApproved func(childComplexity int) int
+	}
+
 	ApprovalRequest struct {
-		ID func(childComplexity int) int
+		Action            func(childComplexity int) int
+		Approvers         func(childComplexity int) int
+		Comment           func(childComplexity int) int
+		CreatedAt         func(childComplexity int) int
+		Decisions         func(childComplexity int) int
+		ExpiresAt         func(childComplexity int) int
+		FailureReason     func(childComplexity int) int
+		ID                func(childComplexity int) int
+		Requester         func(childComplexity int) int
+		RequiredApprovals func(childComplexity int) int
+		ResolvedAt        func(childComplexity int) int
+		Status            func(childComplexity int) int
+		Subject           func(childComplexity int) int
+		UpdatedAt         func(childComplexity int) int
+		Version           func(childComplexity int) int
+		ViewerCanDecide   func(childComplexity int) int
+		ViewerCanWithdraw func(childComplexity int) int
+	}
+
+	ApprovalRequestConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ApprovalRequestEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	ApprovalRequestMessage struct {
+		ApprovalRequest func(childComplexity int) int
+		Change          func(childComplexity int) int
+		Cursor          func(childComplexity int) int
+		Kind            func(childComplexity int) int
+		Reason          func(childComplexity int) int
+		SentAt          func(childComplexity int) int
+	}
+
+	ApprovalRule struct {
+		Action                func(childComplexity int) int
+		Approvers             func(childComplexity int) int
+		IsSelfApprovalAllowed func(childComplexity int) int
+		Mode                  func(childComplexity int) int
+		RequiredApprovals     func(childComplexity int) int
+		Timeout               func(childComplexity int) int
+	}
+
+	ApproveRequestPayload struct {
+		ApprovalRequest func(childComplexity int) int
+		UserErrors      func(childComplexity int) int
 	}
 
 	ArchivePolicyTemplatePayload struct {
@@ -480,6 +543,7 @@ type ComplexityRoot struct {
 
 	Key struct {
 		ActivatedAt      func(childComplexity int) int
+		ClaimableUntil   func(childComplexity int) int
 		CreatedAt        func(childComplexity int) int
 		ExpiresAt        func(childComplexity int) int
 		Hint             func(childComplexity int) int
@@ -510,34 +574,35 @@ type ComplexityRoot struct {
 	}
 
 	KeySet struct {
-		APISubscriptions   func(childComplexity int, after *string, before *string, filter *query.APISubscriptionFilter, first *int, last *int, orderBy []query.Order[query.APISubscriptionOrderField]) int
-		ActivatedAt        func(childComplexity int) int
-		Application        func(childComplexity int) int
-		AuthenticationType func(childComplexity int) int
-		AuthorizedApis     func(childComplexity int, after *string, before *string, filter *query.APIFilter, first *int, last *int, orderBy []query.Order[query.APIOrderField]) int
-		CreatedAt          func(childComplexity int) int
-		Environment        func(childComplexity int) int
-		Events             func(childComplexity int, after *string, before *string, filter *query.EventFilter, first *int, last *int, orderBy []query.Order[query.EventOrderField]) int
-		ExpiresAt          func(childComplexity int) int
-		ID                 func(childComplexity int) int
-		IsDefault          func(childComplexity int) int
-		Keys               func(childComplexity int, after *string, before *string, filter *query.KeyFilter, first *int, last *int, orderBy []query.Order[query.KeyOrderField]) int
-		Labels             func(childComplexity int) int
-		LastUsedAt         func(childComplexity int) int
-		LatestKey          func(childComplexity int) int
-		Milestones         func(childComplexity int) int
-		Name               func(childComplexity int) int
-		OAuthClient        func(childComplexity int) int
-		Policy             func(childComplexity int) int
-		RevokedAt          func(childComplexity int) int
-		RotatesAt          func(childComplexity int) int
-		Status             func(childComplexity int) int
-		SuspendedAt        func(childComplexity int) int
-		SuspensionCause    func(childComplexity int) int
-		UpdatedAt          func(childComplexity int) int
-		Usage              func(childComplexity int, bucket lifecycle.Duration, period lifecycle.Duration) int
-		Version            func(childComplexity int) int
-		ViewerActions      func(childComplexity int) int
+		APISubscriptions        func(childComplexity int, after *string, before *string, filter *query.APISubscriptionFilter, first *int, last *int, orderBy []query.Order[query.APISubscriptionOrderField]) int
+		ActivatedAt             func(childComplexity int) int
+		Application             func(childComplexity int) int
+		AuthenticationType      func(childComplexity int) int
+		AuthorizedApis          func(childComplexity int, after *string, before *string, filter *query.APIFilter, first *int, last *int, orderBy []query.Order[query.APIOrderField]) int
+		CreatedAt               func(childComplexity int) int
+		Environment             func(childComplexity int) int
+		Events                  func(childComplexity int, after *string, before *string, filter *query.EventFilter, first *int, last *int, orderBy []query.Order[query.EventOrderField]) int
+		ExpiresAt               func(childComplexity int) int
+		ID                      func(childComplexity int) int
+		IsDefault               func(childComplexity int) int
+		Keys                    func(childComplexity int, after *string, before *string, filter *query.KeyFilter, first *int, last *int, orderBy []query.Order[query.KeyOrderField]) int
+		Labels                  func(childComplexity int) int
+		LastUsedAt              func(childComplexity int) int
+		LatestKey               func(childComplexity int) int
+		Milestones              func(childComplexity int) int
+		Name                    func(childComplexity int) int
+		OAuthClient             func(childComplexity int) int
+		PendingApprovalRequests func(childComplexity int) int
+		Policy                  func(childComplexity int) int
+		RevokedAt               func(childComplexity int) int
+		RotatesAt               func(childComplexity int) int
+		Status                  func(childComplexity int) int
+		SuspendedAt             func(childComplexity int) int
+		SuspensionCause         func(childComplexity int) int
+		UpdatedAt               func(childComplexity int) int
+		Usage                   func(childComplexity int, bucket lifecycle.Duration, period lifecycle.Duration) int
+		Version                 func(childComplexity int) int
+		ViewerActions           func(childComplexity int) int
 	}
 
 	KeySetActionState struct {
@@ -600,6 +665,7 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		ApproveRequest            func(childComplexity int, input ApproveRequestInput) int
 		ArchivePolicyTemplate     func(childComplexity int, input ArchivePolicyTemplateInput) int
 		AssignRole                func(childComplexity int, input AssignRoleInput) int
 		CancelAPISubscription     func(childComplexity int, input CancelAPISubscriptionInput) int
@@ -636,6 +702,9 @@ type ComplexityRoot struct {
 		ReactivateUser            func(childComplexity int, input ReactivateUserInput) int
 		RegenerateKeySet          func(childComplexity int, input RegenerateKeySetInput) int
 		RegisterGateway           func(childComplexity int, input RegisterGatewayInput) int
+		RejectRequest             func(childComplexity int, input RejectRequestInput) int
+		RenewKeySet               func(childComplexity int, input RenewKeySetInput) int
+		RenewKeySets              func(childComplexity int, input RenewKeySetsInput) int
 		ReplaceGatewayToken       func(childComplexity int, input ReplaceGatewayTokenInput) int
 		RetireAPI                 func(childComplexity int, input RetireAPIInput) int
 		RetrieveCredentials       func(childComplexity int, input RetrieveCredentialsInput) int
@@ -663,6 +732,7 @@ type ComplexityRoot struct {
 		UpdateTenant              func(childComplexity int, input UpdateTenantInput) int
 		UpdateTenantSettings      func(childComplexity int, input UpdateTenantSettingsInput) int
 		UpdateUser                func(childComplexity int, input UpdateUserInput) int
+		WithdrawRequest           func(childComplexity int, input WithdrawRequestInput) int
 	}
 
 	NamedActor struct {
@@ -715,6 +785,13 @@ type ComplexityRoot struct {
 		StartCursor     func(childComplexity int) int
 	}
 
+	PendingApprovalError struct {
+		ApprovalRequest func(childComplexity int) int
+		Code            func(childComplexity int) int
+		Message         func(childComplexity int) int
+		Path            func(childComplexity int) int
+	}
+
 	PermissionDeniedError struct {
 		Code       func(childComplexity int) int
 		Message    func(childComplexity int) int
@@ -723,12 +800,15 @@ type ComplexityRoot struct {
 	}
 
 	Policy struct {
+		Approvals          func(childComplexity int) int
 		AuthenticationType func(childComplexity int) int
+		ClaimWindow        func(childComplexity int) int
 		CreatedAt          func(childComplexity int) int
 		Expiration         func(childComplexity int) int
 		ID                 func(childComplexity int) int
 		IsOutdated         func(childComplexity int) int
 		Limits             func(childComplexity int) int
+		Renewal            func(childComplexity int) int
 		Revision           func(childComplexity int) int
 		Rotation           func(childComplexity int) int
 		SecretStorage      func(childComplexity int) int
@@ -737,7 +817,9 @@ type ComplexityRoot struct {
 
 	PolicyTemplate struct {
 		Apis               func(childComplexity int, after *string, before *string, filter *query.APIFilter, first *int, last *int, orderBy []query.Order[query.APIOrderField]) int
+		Approvals          func(childComplexity int) int
 		AuthenticationType func(childComplexity int) int
+		ClaimWindow        func(childComplexity int) int
 		CreatedAt          func(childComplexity int) int
 		Description        func(childComplexity int) int
 		Expiration         func(childComplexity int) int
@@ -746,6 +828,7 @@ type ComplexityRoot struct {
 		KeyPrefix          func(childComplexity int) int
 		Limits             func(childComplexity int) int
 		Name               func(childComplexity int) int
+		Renewal            func(childComplexity int) int
 		Revision           func(childComplexity int) int
 		Rotation           func(childComplexity int) int
 		SecretStorage      func(childComplexity int) int
@@ -787,6 +870,7 @@ type ComplexityRoot struct {
 		APISubscriptions    func(childComplexity int, after *string, before *string, filter *query.APISubscriptionFilter, first *int, last *int, orderBy []query.Order[query.APISubscriptionOrderField], search *string) int
 		Apis                func(childComplexity int, after *string, before *string, filter *query.APIFilter, first *int, last *int, orderBy []query.Order[query.APIOrderField], search *string) int
 		Applications        func(childComplexity int, after *string, before *string, filter *query.ApplicationFilter, first *int, last *int, orderBy []query.Order[query.ApplicationOrderField], search *string) int
+		ApprovalRequests    func(childComplexity int, after *string, before *string, filter *query.ApprovalRequestFilter, first *int, last *int, orderBy []query.Order[query.ApprovalRequestOrderField]) int
 		Environments        func(childComplexity int, after *string, before *string, filter *query.EnvironmentFilter, first *int, last *int, orderBy []query.Order[query.EnvironmentOrderField]) int
 		Events              func(childComplexity int, after *string, before *string, filter *query.EventFilter, first *int, last *int, orderBy []query.Order[query.EventOrderField]) int
 		Gateways            func(childComplexity int, after *string, before *string, filter *query.GatewayFilter, first *int, last *int, orderBy []query.Order[query.GatewayOrderField]) int
@@ -864,6 +948,28 @@ type ComplexityRoot struct {
 		Gateway      func(childComplexity int) int
 		GatewayToken func(childComplexity int) int
 		UserErrors   func(childComplexity int) int
+	}
+
+	RejectRequestPayload struct {
+		ApprovalRequest func(childComplexity int) int
+		UserErrors      func(childComplexity int) int
+	}
+
+	RenewKeySetPayload struct {
+		ApprovalRequest func(childComplexity int) int
+		Credentials     func(childComplexity int) int
+		KeySet          func(childComplexity int) int
+		PreviousKey     func(childComplexity int) int
+		UserErrors      func(childComplexity int) int
+	}
+
+	RenewKeySetsPayload struct {
+		BulkOperation func(childComplexity int) int
+		UserErrors    func(childComplexity int) int
+	}
+
+	RenewalRule struct {
+		Mode func(childComplexity int) int
 	}
 
 	ReplaceGatewayTokenPayload struct {
@@ -963,8 +1069,9 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		Events  func(childComplexity int, after *string, filter *query.EventFilter) int
-		KeySets func(childComplexity int, after *string, filter *query.KeySetFilter) int
+		ApprovalRequests func(childComplexity int, after *string, filter *query.ApprovalRequestFilter) int
+		Events           func(childComplexity int, after *string, filter *query.EventFilter) int
+		KeySets          func(childComplexity int, after *string, filter *query.KeySetFilter) int
 	}
 
 	SuspendApiSubscriptionPayload struct {
@@ -1152,10 +1259,16 @@ type ComplexityRoot struct {
 
 	Viewer struct {
 		Actor               func(childComplexity int) int
+		ApprovalInbox       func(childComplexity int, after *string, before *string, filter *query.ApprovalRequestFilter, first *int, last *int, orderBy []query.Order[query.ApprovalRequestOrderField]) int
 		CredentialExpiresAt func(childComplexity int) int
 		Permissions         func(childComplexity int) int
 		Tenant              func(childComplexity int) int
 		User                func(childComplexity int) int
+	}
+
+	WithdrawRequestPayload struct {
+		ApprovalRequest func(childComplexity int) int
+		UserErrors      func(childComplexity int) int
 	}
 }
 
@@ -1175,6 +1288,7 @@ type ApiResolver interface {
 type ApiSubscriptionResolver interface {
 	API(ctx context.Context, obj *lifecycle.APISubscription) (*lifecycle.API, error)
 	Application(ctx context.Context, obj *lifecycle.APISubscription) (*lifecycle.Application, error)
+	ApprovalRequest(ctx context.Context, obj *lifecycle.APISubscription) (*lifecycle.ApprovalRequest, error)
 	Environment(ctx context.Context, obj *lifecycle.APISubscription) (*lifecycle.Environment, error)
 	KeySets(ctx context.Context, obj *lifecycle.APISubscription) ([]lifecycle.KeySet, error)
 }
@@ -1187,6 +1301,23 @@ type ApplicationResolver interface {
 
 	Organization(ctx context.Context, obj *lifecycle.Application) (*lifecycle.Organization, error)
 	Owner(ctx context.Context, obj *lifecycle.Application) (*lifecycle.User, error)
+}
+type ApprovalDecisionResolver interface {
+	Decider(ctx context.Context, obj *lifecycle.ApprovalDecision) (object.Actor, error)
+}
+type ApprovalRequestResolver interface {
+	Approvers(ctx context.Context, obj *lifecycle.ApprovalRequest) (*lifecycle.Group, error)
+
+	Requester(ctx context.Context, obj *lifecycle.ApprovalRequest) (object.Actor, error)
+
+	Status(ctx context.Context, obj *lifecycle.ApprovalRequest) (lifecycle.ApprovalStatus, error)
+	Subject(ctx context.Context, obj *lifecycle.ApprovalRequest) (object.ApprovalSubject, error)
+
+	ViewerCanDecide(ctx context.Context, obj *lifecycle.ApprovalRequest) (bool, error)
+	ViewerCanWithdraw(ctx context.Context, obj *lifecycle.ApprovalRequest) (bool, error)
+}
+type ApprovalRuleResolver interface {
+	Approvers(ctx context.Context, obj *lifecycle.ApprovalRule) (*lifecycle.Group, error)
 }
 type AuthenticationRequirementResolver interface {
 	PolicyTemplate(ctx context.Context, obj *lifecycle.AuthenticationRequirement) (*lifecycle.PolicyTemplate, error)
@@ -1236,6 +1367,7 @@ type KeySetResolver interface {
 	LatestKey(ctx context.Context, obj *lifecycle.KeySet) (*lifecycle.Key, error)
 	Milestones(ctx context.Context, obj *lifecycle.KeySet) ([]lifecycle.Milestone, error)
 
+	PendingApprovalRequests(ctx context.Context, obj *lifecycle.KeySet) ([]lifecycle.ApprovalRequest, error)
 	Policy(ctx context.Context, obj *lifecycle.KeySet) (*lifecycle.Policy, error)
 
 	Status(ctx context.Context, obj *lifecycle.KeySet) (lifecycle.KeySetStatus, error)
@@ -1307,14 +1439,19 @@ type MutationResolver interface {
 	SuspendKeySet(ctx context.Context, input SuspendKeySetInput) (*SuspendKeySetPayload, error)
 	ReactivateKeySet(ctx context.Context, input ReactivateKeySetInput) (*ReactivateKeySetPayload, error)
 	RegenerateKeySet(ctx context.Context, input RegenerateKeySetInput) (*RegenerateKeySetPayload, error)
+	RenewKeySet(ctx context.Context, input RenewKeySetInput) (*RenewKeySetPayload, error)
 	RevokeKeySet(ctx context.Context, input RevokeKeySetInput) (*RevokeKeySetPayload, error)
 	DeleteKeySet(ctx context.Context, input DeleteKeySetInput) (*DeleteKeySetPayload, error)
 	RevokeKey(ctx context.Context, input RevokeKeyInput) (*RevokeKeyPayload, error)
 	RetrieveCredentials(ctx context.Context, input RetrieveCredentialsInput) (*RetrieveCredentialsPayload, error)
 	SuspendKeySets(ctx context.Context, input SuspendKeySetsInput) (*SuspendKeySetsPayload, error)
 	ReactivateKeySets(ctx context.Context, input ReactivateKeySetsInput) (*ReactivateKeySetsPayload, error)
+	RenewKeySets(ctx context.Context, input RenewKeySetsInput) (*RenewKeySetsPayload, error)
 	RevokeKeySets(ctx context.Context, input RevokeKeySetsInput) (*RevokeKeySetsPayload, error)
 	DeleteKeySets(ctx context.Context, input DeleteKeySetsInput) (*DeleteKeySetsPayload, error)
+	ApproveRequest(ctx context.Context, input ApproveRequestInput) (*ApproveRequestPayload, error)
+	RejectRequest(ctx context.Context, input RejectRequestInput) (*RejectRequestPayload, error)
+	WithdrawRequest(ctx context.Context, input WithdrawRequestInput) (*WithdrawRequestPayload, error)
 }
 type OrganizationResolver interface {
 	Applications(ctx context.Context, obj *lifecycle.Organization, after *string, before *string, filter *query.ApplicationFilter, first *int, last *int, orderBy []query.Order[query.ApplicationOrderField]) (*query.Connection[lifecycle.Application], error)
@@ -1332,6 +1469,7 @@ type QueryResolver interface {
 	Apis(ctx context.Context, after *string, before *string, filter *query.APIFilter, first *int, last *int, orderBy []query.Order[query.APIOrderField], search *string) (*query.Connection[lifecycle.API], error)
 	APISubscriptions(ctx context.Context, after *string, before *string, filter *query.APISubscriptionFilter, first *int, last *int, orderBy []query.Order[query.APISubscriptionOrderField], search *string) (*query.Connection[lifecycle.APISubscription], error)
 	Applications(ctx context.Context, after *string, before *string, filter *query.ApplicationFilter, first *int, last *int, orderBy []query.Order[query.ApplicationOrderField], search *string) (*query.Connection[lifecycle.Application], error)
+	ApprovalRequests(ctx context.Context, after *string, before *string, filter *query.ApprovalRequestFilter, first *int, last *int, orderBy []query.Order[query.ApprovalRequestOrderField]) (*query.Connection[lifecycle.ApprovalRequest], error)
 	Environments(ctx context.Context, after *string, before *string, filter *query.EnvironmentFilter, first *int, last *int, orderBy []query.Order[query.EnvironmentOrderField]) (*query.Connection[lifecycle.Environment], error)
 	Gateways(ctx context.Context, after *string, before *string, filter *query.GatewayFilter, first *int, last *int, orderBy []query.Order[query.GatewayOrderField]) (*query.Connection[lifecycle.Gateway], error)
 	Events(ctx context.Context, after *string, before *string, filter *query.EventFilter, first *int, last *int, orderBy []query.Order[query.EventOrderField]) (*query.Connection[lifecycle.Event], error)
@@ -1354,6 +1492,7 @@ type RoleAssignmentResolver interface {
 }
 type SubscriptionResolver interface {
 	Events(ctx context.Context, after *string, filter *query.EventFilter) (<-chan *EventMessage, error)
+	ApprovalRequests(ctx context.Context, after *string, filter *query.ApprovalRequestFilter) (<-chan *ApprovalRequestMessage, error)
 	KeySets(ctx context.Context, after *string, filter *query.KeySetFilter) (<-chan *KeySetChangeMessage, error)
 }
 type TenantResolver interface {
@@ -1375,6 +1514,9 @@ type ValidationResolver interface {
 
 	Key(ctx context.Context, obj *object.Validation) (*lifecycle.Key, error)
 	KeySet(ctx context.Context, obj *object.Validation) (*lifecycle.KeySet, error)
+}
+type ViewerResolver interface {
+	ApprovalInbox(ctx context.Context, obj *Viewer, after *string, before *string, filter *query.ApprovalRequestFilter, first *int, last *int, orderBy []query.Order[query.ApprovalRequestOrderField]) (*query.Connection[lifecycle.ApprovalRequest], error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -1567,6 +1709,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApiSubscription.Application(childComplexity), true
+	case "ApiSubscription.approvalRequest":
+		if e.ComplexityRoot.ApiSubscription.ApprovalRequest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiSubscription.ApprovalRequest(childComplexity), true
 	case "ApiSubscription.createdAt":
 		if e.ComplexityRoot.ApiSubscription.CreatedAt == nil {
 			break
@@ -1781,12 +1929,258 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ApplicationEdge.Node(childComplexity), true
 
+	case "ApprovalDecision.comment":
+		if e.ComplexityRoot.ApprovalDecision.Comment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalDecision.Comment(childComplexity), true
+	case "ApprovalDecision.decidedAt":
+		if e.ComplexityRoot.ApprovalDecision.DecidedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalDecision.DecidedAt(childComplexity), true
+	case "ApprovalDecision.decider":
+		if e.ComplexityRoot.ApprovalDecision.Decider == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalDecision.Decider(childComplexity), true
+	case "ApprovalDecision.isApproved":
+		if e.ComplexityRoot.ApprovalDecision.IsApproved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalDecision.IsApproved(childComplexity), true
+
+	case "ApprovalRequest.action":
+		if e.ComplexityRoot.ApprovalRequest.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.Action(childComplexity), true
+	case "ApprovalRequest.approvers":
+		if e.ComplexityRoot.ApprovalRequest.Approvers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.Approvers(childComplexity), true
+	case "ApprovalRequest.comment":
+		if e.ComplexityRoot.ApprovalRequest.Comment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.Comment(childComplexity), true
+	case "ApprovalRequest.createdAt":
+		if e.ComplexityRoot.ApprovalRequest.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.CreatedAt(childComplexity), true
+	case "ApprovalRequest.decisions":
+		if e.ComplexityRoot.ApprovalRequest.Decisions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.Decisions(childComplexity), true
+	case "ApprovalRequest.expiresAt":
+		if e.ComplexityRoot.ApprovalRequest.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.ExpiresAt(childComplexity), true
+	case "ApprovalRequest.failureReason":
+		if e.ComplexityRoot.ApprovalRequest.FailureReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.FailureReason(childComplexity), true
 	case "ApprovalRequest.id":
 		if e.ComplexityRoot.ApprovalRequest.ID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ApprovalRequest.ID(childComplexity), true
+	case "ApprovalRequest.requester":
+		if e.ComplexityRoot.ApprovalRequest.Requester == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.Requester(childComplexity), true
+	case "ApprovalRequest.requiredApprovals":
+		if e.ComplexityRoot.ApprovalRequest.RequiredApprovals == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.RequiredApprovals(childComplexity), true
+	case "ApprovalRequest.resolvedAt":
+		if e.ComplexityRoot.ApprovalRequest.ResolvedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.ResolvedAt(childComplexity), true
+	case "ApprovalRequest.status":
+		if e.ComplexityRoot.ApprovalRequest.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.Status(childComplexity), true
+	case "ApprovalRequest.subject":
+		if e.ComplexityRoot.ApprovalRequest.Subject == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.Subject(childComplexity), true
+	case "ApprovalRequest.updatedAt":
+		if e.ComplexityRoot.ApprovalRequest.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.UpdatedAt(childComplexity), true
+	case "ApprovalRequest.version":
+		if e.ComplexityRoot.ApprovalRequest.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.Version(childComplexity), true
+	case "ApprovalRequest.viewerCanDecide":
+		if e.ComplexityRoot.ApprovalRequest.ViewerCanDecide == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.ViewerCanDecide(childComplexity), true
+	case "ApprovalRequest.viewerCanWithdraw":
+		if e.ComplexityRoot.ApprovalRequest.ViewerCanWithdraw == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequest.ViewerCanWithdraw(childComplexity), true
+
+	case "ApprovalRequestConnection.edges":
+		if e.ComplexityRoot.ApprovalRequestConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestConnection.Edges(childComplexity), true
+	case "ApprovalRequestConnection.nodes":
+		if e.ComplexityRoot.ApprovalRequestConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestConnection.Nodes(childComplexity), true
+	case "ApprovalRequestConnection.pageInfo":
+		if e.ComplexityRoot.ApprovalRequestConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestConnection.PageInfo(childComplexity), true
+	case "ApprovalRequestConnection.totalCount":
+		if e.ComplexityRoot.ApprovalRequestConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestConnection.TotalCount(childComplexity), true
+
+	case "ApprovalRequestEdge.cursor":
+		if e.ComplexityRoot.ApprovalRequestEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestEdge.Cursor(childComplexity), true
+	case "ApprovalRequestEdge.node":
+		if e.ComplexityRoot.ApprovalRequestEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestEdge.Node(childComplexity), true
+
+	case "ApprovalRequestMessage.approvalRequest":
+		if e.ComplexityRoot.ApprovalRequestMessage.ApprovalRequest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestMessage.ApprovalRequest(childComplexity), true
+	case "ApprovalRequestMessage.change":
+		if e.ComplexityRoot.ApprovalRequestMessage.Change == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestMessage.Change(childComplexity), true
+	case "ApprovalRequestMessage.cursor":
+		if e.ComplexityRoot.ApprovalRequestMessage.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestMessage.Cursor(childComplexity), true
+	case "ApprovalRequestMessage.kind":
+		if e.ComplexityRoot.ApprovalRequestMessage.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestMessage.Kind(childComplexity), true
+	case "ApprovalRequestMessage.reason":
+		if e.ComplexityRoot.ApprovalRequestMessage.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestMessage.Reason(childComplexity), true
+	case "ApprovalRequestMessage.sentAt":
+		if e.ComplexityRoot.ApprovalRequestMessage.SentAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRequestMessage.SentAt(childComplexity), true
+
+	case "ApprovalRule.action":
+		if e.ComplexityRoot.ApprovalRule.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRule.Action(childComplexity), true
+	case "ApprovalRule.approvers":
+		if e.ComplexityRoot.ApprovalRule.Approvers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRule.Approvers(childComplexity), true
+	case "ApprovalRule.isSelfApprovalAllowed":
+		if e.ComplexityRoot.ApprovalRule.IsSelfApprovalAllowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRule.IsSelfApprovalAllowed(childComplexity), true
+	case "ApprovalRule.mode":
+		if e.ComplexityRoot.ApprovalRule.Mode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRule.Mode(childComplexity), true
+	case "ApprovalRule.requiredApprovals":
+		if e.ComplexityRoot.ApprovalRule.RequiredApprovals == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRule.RequiredApprovals(childComplexity), true
+	case "ApprovalRule.timeout":
+		if e.ComplexityRoot.ApprovalRule.Timeout == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApprovalRule.Timeout(childComplexity), true
+
+	case "ApproveRequestPayload.approvalRequest":
+		if e.ComplexityRoot.ApproveRequestPayload.ApprovalRequest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApproveRequestPayload.ApprovalRequest(childComplexity), true
+	case "ApproveRequestPayload.userErrors":
+		if e.ComplexityRoot.ApproveRequestPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApproveRequestPayload.UserErrors(childComplexity), true
 
 	case "ArchivePolicyTemplatePayload.policyTemplate":
 		if e.ComplexityRoot.ArchivePolicyTemplatePayload.PolicyTemplate == nil {
@@ -2861,6 +3255,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Key.ActivatedAt(childComplexity), true
+	case "Key.claimableUntil":
+		if e.ComplexityRoot.Key.ClaimableUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Key.ClaimableUntil(childComplexity), true
 	case "Key.createdAt":
 		if e.ComplexityRoot.Key.CreatedAt == nil {
 			break
@@ -3118,6 +3518,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.KeySet.OAuthClient(childComplexity), true
+	case "KeySet.pendingApprovalRequests":
+		if e.ComplexityRoot.KeySet.PendingApprovalRequests == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySet.PendingApprovalRequests(childComplexity), true
 	case "KeySet.policy":
 		if e.ComplexityRoot.KeySet.Policy == nil {
 			break
@@ -3402,6 +3808,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Milestone.Status(childComplexity), true
 
+	case "Mutation.approveRequest":
+		if e.ComplexityRoot.Mutation.ApproveRequest == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_approveRequest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ApproveRequest(childComplexity, args["input"].(ApproveRequestInput)), true
 	case "Mutation.archivePolicyTemplate":
 		if e.ComplexityRoot.Mutation.ArchivePolicyTemplate == nil {
 			break
@@ -3798,6 +4215,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RegisterGateway(childComplexity, args["input"].(RegisterGatewayInput)), true
+	case "Mutation.rejectRequest":
+		if e.ComplexityRoot.Mutation.RejectRequest == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_rejectRequest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RejectRequest(childComplexity, args["input"].(RejectRequestInput)), true
+	case "Mutation.renewKeySet":
+		if e.ComplexityRoot.Mutation.RenewKeySet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_renewKeySet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RenewKeySet(childComplexity, args["input"].(RenewKeySetInput)), true
+	case "Mutation.renewKeySets":
+		if e.ComplexityRoot.Mutation.RenewKeySets == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_renewKeySets_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RenewKeySets(childComplexity, args["input"].(RenewKeySetsInput)), true
 	case "Mutation.replaceGatewayToken":
 		if e.ComplexityRoot.Mutation.ReplaceGatewayToken == nil {
 			break
@@ -4095,6 +4545,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateUser(childComplexity, args["input"].(UpdateUserInput)), true
+	case "Mutation.withdrawRequest":
+		if e.ComplexityRoot.Mutation.WithdrawRequest == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_withdrawRequest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawRequest(childComplexity, args["input"].(WithdrawRequestInput)), true
 
 	case "NamedActor.displayName":
 		if e.ComplexityRoot.NamedActor.DisplayName == nil {
@@ -4265,6 +4726,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "PendingApprovalError.approvalRequest":
+		if e.ComplexityRoot.PendingApprovalError.ApprovalRequest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PendingApprovalError.ApprovalRequest(childComplexity), true
+	case "PendingApprovalError.code":
+		if e.ComplexityRoot.PendingApprovalError.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PendingApprovalError.Code(childComplexity), true
+	case "PendingApprovalError.message":
+		if e.ComplexityRoot.PendingApprovalError.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PendingApprovalError.Message(childComplexity), true
+	case "PendingApprovalError.path":
+		if e.ComplexityRoot.PendingApprovalError.Path == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PendingApprovalError.Path(childComplexity), true
+
 	case "PermissionDeniedError.code":
 		if e.ComplexityRoot.PermissionDeniedError.Code == nil {
 			break
@@ -4290,12 +4776,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PermissionDeniedError.Permission(childComplexity), true
 
+	case "Policy.approvals":
+		if e.ComplexityRoot.Policy.Approvals == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Policy.Approvals(childComplexity), true
 	case "Policy.authenticationType":
 		if e.ComplexityRoot.Policy.AuthenticationType == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Policy.AuthenticationType(childComplexity), true
+	case "Policy.claimWindow":
+		if e.ComplexityRoot.Policy.ClaimWindow == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Policy.ClaimWindow(childComplexity), true
 	case "Policy.createdAt":
 		if e.ComplexityRoot.Policy.CreatedAt == nil {
 			break
@@ -4326,6 +4824,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Policy.Limits(childComplexity), true
+	case "Policy.renewal":
+		if e.ComplexityRoot.Policy.Renewal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Policy.Renewal(childComplexity), true
 	case "Policy.revision":
 		if e.ComplexityRoot.Policy.Revision == nil {
 			break
@@ -4362,12 +4866,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PolicyTemplate.Apis(childComplexity, args["after"].(*string), args["before"].(*string), args["filter"].(*query.APIFilter), args["first"].(*int), args["last"].(*int), args["orderBy"].([]query.Order[query.APIOrderField])), true
+	case "PolicyTemplate.approvals":
+		if e.ComplexityRoot.PolicyTemplate.Approvals == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyTemplate.Approvals(childComplexity), true
 	case "PolicyTemplate.authenticationType":
 		if e.ComplexityRoot.PolicyTemplate.AuthenticationType == nil {
 			break
 		}
 
 		return e.ComplexityRoot.PolicyTemplate.AuthenticationType(childComplexity), true
+	case "PolicyTemplate.claimWindow":
+		if e.ComplexityRoot.PolicyTemplate.ClaimWindow == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyTemplate.ClaimWindow(childComplexity), true
 	case "PolicyTemplate.createdAt":
 		if e.ComplexityRoot.PolicyTemplate.CreatedAt == nil {
 			break
@@ -4416,6 +4932,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PolicyTemplate.Name(childComplexity), true
+	case "PolicyTemplate.renewal":
+		if e.ComplexityRoot.PolicyTemplate.Renewal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyTemplate.Renewal(childComplexity), true
 	case "PolicyTemplate.revision":
 		if e.ComplexityRoot.PolicyTemplate.Revision == nil {
 			break
@@ -4575,6 +5097,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Applications(childComplexity, args["after"].(*string), args["before"].(*string), args["filter"].(*query.ApplicationFilter), args["first"].(*int), args["last"].(*int), args["orderBy"].([]query.Order[query.ApplicationOrderField]), args["search"].(*string)), true
+	case "Query.approvalRequests":
+		if e.ComplexityRoot.Query.ApprovalRequests == nil {
+			break
+		}
+
+		args, err := ec.field_Query_approvalRequests_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ApprovalRequests(childComplexity, args["after"].(*string), args["before"].(*string), args["filter"].(*query.ApprovalRequestFilter), args["first"].(*int), args["last"].(*int), args["orderBy"].([]query.Order[query.ApprovalRequestOrderField])), true
 	case "Query.environments":
 		if e.ComplexityRoot.Query.Environments == nil {
 			break
@@ -4922,6 +5455,70 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RegisterGatewayPayload.UserErrors(childComplexity), true
 
+	case "RejectRequestPayload.approvalRequest":
+		if e.ComplexityRoot.RejectRequestPayload.ApprovalRequest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RejectRequestPayload.ApprovalRequest(childComplexity), true
+	case "RejectRequestPayload.userErrors":
+		if e.ComplexityRoot.RejectRequestPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RejectRequestPayload.UserErrors(childComplexity), true
+
+	case "RenewKeySetPayload.approvalRequest":
+		if e.ComplexityRoot.RenewKeySetPayload.ApprovalRequest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RenewKeySetPayload.ApprovalRequest(childComplexity), true
+	case "RenewKeySetPayload.credentials":
+		if e.ComplexityRoot.RenewKeySetPayload.Credentials == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RenewKeySetPayload.Credentials(childComplexity), true
+	case "RenewKeySetPayload.keySet":
+		if e.ComplexityRoot.RenewKeySetPayload.KeySet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RenewKeySetPayload.KeySet(childComplexity), true
+	case "RenewKeySetPayload.previousKey":
+		if e.ComplexityRoot.RenewKeySetPayload.PreviousKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RenewKeySetPayload.PreviousKey(childComplexity), true
+	case "RenewKeySetPayload.userErrors":
+		if e.ComplexityRoot.RenewKeySetPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RenewKeySetPayload.UserErrors(childComplexity), true
+
+	case "RenewKeySetsPayload.bulkOperation":
+		if e.ComplexityRoot.RenewKeySetsPayload.BulkOperation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RenewKeySetsPayload.BulkOperation(childComplexity), true
+	case "RenewKeySetsPayload.userErrors":
+		if e.ComplexityRoot.RenewKeySetsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RenewKeySetsPayload.UserErrors(childComplexity), true
+
+	case "RenewalRule.mode":
+		if e.ComplexityRoot.RenewalRule.Mode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RenewalRule.Mode(childComplexity), true
+
 	case "ReplaceGatewayTokenPayload.gateway":
 		if e.ComplexityRoot.ReplaceGatewayTokenPayload.Gateway == nil {
 			break
@@ -5243,6 +5840,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SubscribeToApiPayload.UserErrors(childComplexity), true
 
+	case "Subscription.approvalRequests":
+		if e.ComplexityRoot.Subscription.ApprovalRequests == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_approvalRequests_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.ApprovalRequests(childComplexity, args["after"].(*string), args["filter"].(*query.ApprovalRequestFilter)), true
 	case "Subscription.events":
 		if e.ComplexityRoot.Subscription.Events == nil {
 			break
@@ -5860,6 +6468,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.Actor(childComplexity), true
+	case "Viewer.approvalInbox":
+		if e.ComplexityRoot.Viewer.ApprovalInbox == nil {
+			break
+		}
+
+		args, err := ec.field_Viewer_approvalInbox_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Viewer.ApprovalInbox(childComplexity, args["after"].(*string), args["before"].(*string), args["filter"].(*query.ApprovalRequestFilter), args["first"].(*int), args["last"].(*int), args["orderBy"].([]query.Order[query.ApprovalRequestOrderField])), true
 	case "Viewer.credentialExpiresAt":
 		if e.ComplexityRoot.Viewer.CredentialExpiresAt == nil {
 			break
@@ -5885,6 +6504,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Viewer.User(childComplexity), true
 
+	case "WithdrawRequestPayload.approvalRequest":
+		if e.ComplexityRoot.WithdrawRequestPayload.ApprovalRequest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WithdrawRequestPayload.ApprovalRequest(childComplexity), true
+	case "WithdrawRequestPayload.userErrors":
+		if e.ComplexityRoot.WithdrawRequestPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WithdrawRequestPayload.UserErrors(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -5903,6 +6535,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputApplicationFilter,
 		ec.unmarshalInputApplicationOrder,
 		ec.unmarshalInputApplicationStatusComparator,
+		ec.unmarshalInputApprovalActionComparator,
+		ec.unmarshalInputApprovalRequestFilter,
+		ec.unmarshalInputApprovalRequestOrder,
+		ec.unmarshalInputApprovalRuleInput,
+		ec.unmarshalInputApprovalStatusComparator,
+		ec.unmarshalInputApproveRequestInput,
 		ec.unmarshalInputArchivePolicyTemplateInput,
 		ec.unmarshalInputAssignRoleInput,
 		ec.unmarshalInputAuthenticationRequirementInput,
@@ -5969,6 +6607,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputReactivateUserInput,
 		ec.unmarshalInputRegenerateKeySetInput,
 		ec.unmarshalInputRegisterGatewayInput,
+		ec.unmarshalInputRejectRequestInput,
+		ec.unmarshalInputRenewKeySetInput,
+		ec.unmarshalInputRenewKeySetsInput,
+		ec.unmarshalInputRenewalRuleInput,
 		ec.unmarshalInputReplaceGatewayTokenInput,
 		ec.unmarshalInputRetireApiInput,
 		ec.unmarshalInputRetrieveCredentialsInput,
@@ -6008,6 +6650,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUserOrder,
 		ec.unmarshalInputUserStatusComparator,
 		ec.unmarshalInputValidateCredentialsInput,
+		ec.unmarshalInputWithdrawRequestInput,
 	)
 	first := true
 
@@ -6172,6 +6815,23 @@ type Query {
     """Free text over name, description, organization, owner and ID."""
     search: String
   ): ApplicationConnection @authorize(permission: CATALOG_READ)
+  """Approval requests that the caller made or may decide on."""
+  approvalRequests(
+    """Returns the elements that come after this cursor."""
+    after: String
+    """Returns the elements that come before this cursor."""
+    before: String
+    """Returns only the elements that match the filter."""
+    filter: ApprovalRequestFilter
+    """
+    Returns at most the first n elements. The default is 20, the maximum 100.
+    """
+    first: Int
+    """Returns at most the last n elements. The maximum is 100."""
+    last: Int
+    """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
+    orderBy: [ApprovalRequestOrder!]
+  ): ApprovalRequestConnection @authorize
   """Environments."""
   environments(
     """Returns the elements that come after this cursor."""
@@ -6672,6 +7332,14 @@ type Mutation {
     """What to do."""
     input: RegenerateKeySetInput!
   ): RegenerateKeySetPayload @authorize(permission: KEY_SET_WRITE)
+  """
+  Gives a key set new validity: by a new key, or by a later end of the same key, as its policy says. An expired key set
+  works again. Not offered where keys never expire.
+  """
+  renewKeySet(
+    """What to do."""
+    input: RenewKeySetInput!
+  ): RenewKeySetPayload @authorize(permission: KEY_SET_WRITE)
   """Revokes an active or suspended key set for good."""
   revokeKeySet(
     """What to do."""
@@ -6706,6 +7374,13 @@ type Mutation {
     """What to do."""
     input: ReactivateKeySetsInput!
   ): ReactivateKeySetsPayload @authorize(permission: KEY_SET_SUSPEND)
+  """
+  Gives many key sets new validity. Secrets of new keys wait for the caller, who claims each with ` + "`" + `retrieveCredentials` + "`" + `.
+  """
+  renewKeySets(
+    """What to do."""
+    input: RenewKeySetsInput!
+  ): RenewKeySetsPayload @authorize(permission: KEY_SET_WRITE)
   """Revokes many key sets for good."""
   revokeKeySets(
     """What to do."""
@@ -6718,6 +7393,24 @@ type Mutation {
     """What to do."""
     input: DeleteKeySetsInput!
   ): DeleteKeySetsPayload @authorize(permission: KEY_SET_REVOKE)
+  """
+  Approves a request. With the last approval that is needed the action is performed, if it is still possible; otherwise the
+  request is FAILED and says why. Secrets that it issues wait for the requester; the approver does not see them.
+  """
+  approveRequest(
+    """What to do."""
+    input: ApproveRequestInput!
+  ): ApproveRequestPayload @authorize(permission: APPROVAL_DECIDE)
+  """Rejects a request. One rejection is enough."""
+  rejectRequest(
+    """What to do."""
+    input: RejectRequestInput!
+  ): RejectRequestPayload @authorize(permission: APPROVAL_DECIDE)
+  """Withdraws a request that the caller made."""
+  withdrawRequest(
+    """What to do."""
+    input: WithdrawRequestInput!
+  ): WithdrawRequestPayload @authorize
 }
 
 """
@@ -6733,6 +7426,16 @@ type Subscription {
     """Passes on only events that match."""
     filter: EventFilter
   ): EventMessage! @authorize(permission: EVENT_READ)
+  """
+  Changes of approval requests that the caller made or may decide on, for an inbox. A change is ADDED when the request was
+  made, REMOVED when it changed and does not match the filter now, otherwise UPDATED.
+  """
+  approvalRequests(
+    """Cursor of the last message seen. Null: only what happens from now on."""
+    after: String
+    """Passes on changes of requests that match now, and removals."""
+    filter: ApprovalRequestFilter
+  ): ApprovalRequestMessage! @authorize
   """
   Changes of key sets as they relate to the filter: see ` + "`" + `ChangeKind` + "`" + `. Who keeps a list adds or replaces what is ADDED or
   UPDATED, and drops what is REMOVED if it has it.
@@ -6997,6 +7700,8 @@ enum UserErrorCode {
   INVALID_STATUS_TRANSITION
   """The object does not exist or is not visible to the caller."""
   NOT_FOUND
+  """An approval is pending."""
+  PENDING_APPROVAL
   """The caller lacks a permission."""
   PERMISSION_DENIED
   """The policy forbids the action."""
@@ -7073,6 +7778,21 @@ type InvalidStatusTransitionError implements UserError {
 
 """The object does not exist or is not visible to the caller."""
 type NotFoundError implements UserError {
+  """Machine-readable reason."""
+  code: UserErrorCode!
+  """Explanation for people, safe to show to the end user."""
+  message: String!
+  """
+  Path of the offending argument, starting with ` + "`" + `input` + "`" + `. Null when no single argument is at
+  fault.
+  """
+  path: [String!]
+}
+
+"""An approval is pending."""
+type PendingApprovalError implements UserError {
+  """The pending request, when visible to the caller."""
+  approvalRequest: ApprovalRequest
   """Machine-readable reason."""
   code: UserErrorCode!
   """Explanation for people, safe to show to the end user."""
@@ -7213,7 +7933,27 @@ type EventMessage implements StreamMessage {
   sentAt: DateTime!
 }
 
-"""How a key set relates to the filter of a subscription now."""
+"""A message of the subscription ` + "`" + `approvalRequests` + "`" + `."""
+type ApprovalRequestMessage implements StreamMessage {
+  """The approval request as it is now. Null unless the kind is DATA."""
+  approvalRequest: ApprovalRequest
+  """
+  How the request relates to the filter now. Null unless the kind is DATA.
+  """
+  change: ChangeKind
+  """
+  Position up to which the subscriber has seen everything; pass it as ` + "`" + `after` + "`" + ` to resume.
+  """
+  cursor: String!
+  """Kind of the message."""
+  kind: StreamMessageKind!
+  """Why the stream has a gap or ends. Null for other kinds."""
+  reason: StreamReason
+  """When the server sent the message."""
+  sentAt: DateTime!
+}
+
+"""How an object relates to the filter of a subscription now."""
 enum ChangeKind {
   """It was created and matches."""
   ADDED
@@ -7330,6 +8070,8 @@ enum BulkErrorPolicy {
 
 """Status of an item of a bulk operation."""
 enum BulkItemStatus {
+  """Waits for an approval, which was requested."""
+  AWAITING_APPROVAL
   """The item could not be changed."""
   FAILED
   """The item was left as it is."""
@@ -7415,7 +8157,7 @@ type Event implements Node {
 }
 
 """An object that events are about."""
-union EventSubject = Api | ApiSubscription | Application | Environment | Gateway | Group | Key | KeySet | Organization | PolicyTemplate | Role | Tenant | User
+union EventSubject = Api | ApiSubscription | Application | ApprovalRequest | Environment | Gateway | Group | Key | KeySet | Organization | PolicyTemplate | Role | Tenant | User
 
 """Change of one property."""
 type PropertyChange {
@@ -7439,12 +8181,16 @@ enum EventType {
   API_PUBLISHED
   """An API was retired."""
   API_RETIRED
+  """A subscription was approved."""
+  API_SUBSCRIPTION_ACTIVATED
   """A subscription ended."""
   API_SUBSCRIPTION_CANCELED
   """An application was subscribed to an API."""
   API_SUBSCRIPTION_CREATED
   """A subscription works again."""
   API_SUBSCRIPTION_REACTIVATED
+  """A subscription was not approved."""
+  API_SUBSCRIPTION_REJECTED
   """A subscription was suspended."""
   API_SUBSCRIPTION_SUSPENDED
   """An API was changed."""
@@ -7459,6 +8205,22 @@ enum EventType {
   APPLICATION_SUSPENDED
   """An application was changed."""
   APPLICATION_UPDATED
+  """A request was approved; the action was performed."""
+  APPROVAL_APPROVED
+  """Somebody approved a request that needs more approvals."""
+  APPROVAL_DECIDED
+  """A request lapsed."""
+  APPROVAL_EXPIRED
+  """
+  A request was approved when the action was not possible any more; nothing else was changed.
+  """
+  APPROVAL_FAILED
+  """A request was rejected."""
+  APPROVAL_REJECTED
+  """Somebody asked for an approval."""
+  APPROVAL_REQUESTED
+  """A request was withdrawn."""
+  APPROVAL_WITHDRAWN
   """Somebody without permission tried to retrieve secret values."""
   CREDENTIALS_RETRIEVAL_DENIED
   """Secret values were retrieved."""
@@ -7487,6 +8249,8 @@ enum EventType {
   GROUP_UPDATED
   """One key of a key set was revoked."""
   KEY_REVOKED
+  """A key set could be used for the first time."""
+  KEY_SET_ACTIVATED
   """A key set was created."""
   KEY_SET_CREATED
   """A key set was deleted."""
@@ -7495,6 +8259,8 @@ enum EventType {
   KEY_SET_REACTIVATED
   """The latest key was replaced on somebody's demand."""
   KEY_SET_REGENERATED
+  """A key set got new validity."""
+  KEY_SET_RENEWED
   """An existing key set was linked to a new subscription."""
   KEY_SET_REUSED
   """A key set was revoked."""
@@ -7825,6 +8591,8 @@ type KeySet implements Node {
   name: String!
   """OAuth 2.0 client settings. Null for other authentication types."""
   oauthClient: OAuthClientSettings
+  """Approval requests about the key set that wait for decisions."""
+  pendingApprovalRequests: [ApprovalRequest!]!
   """Rules in force."""
   policy: Policy!
   """When the next automatic rotation is due. Null when none is planned."""
@@ -7869,7 +8637,7 @@ type KeySet implements Node {
 enum KeySetStatus {
   """The latest key works."""
   ACTIVE
-  """The validity ended. The key set is refused; make or subscribe with another one."""
+  """The validity ended. The key set is refused until it is renewed."""
   EXPIRED
   """Not usable yet: waits for an approval or for provisioning."""
   PENDING
@@ -8012,6 +8780,8 @@ enum KeySetAction {
   REACTIVATE
   """Replace the latest key by a new one."""
   REGENERATE
+  """Give the key set new validity."""
+  RENEW
   """Retrieve the secret values of the latest key."""
   RETRIEVE
   """Revoke the key set."""
@@ -8095,6 +8865,11 @@ type Key implements Node {
   id: ID!
   """When the key became usable."""
   activatedAt: DateTime
+  """
+  Until when a secret that nobody was present to see waits for who asked for it; ` + "`" + `retrieveCredentials` + "`" + ` hands it out once.
+  Null: none waits.
+  """
+  claimableUntil: DateTime
   """When the key expires. Null means never."""
   expiresAt: DateTime
   """Last characters of the secret, to recognize it."""
@@ -8319,6 +9094,8 @@ enum MilestoneKind {
   REACTIVATION
   """The key was replaced on somebody's demand."""
   REGENERATION
+  """The key set got new validity."""
+  RENEWAL
   """A replaced key stops being accepted at the end of its overlap."""
   RETIREMENT
   """The key was refused for good."""
@@ -8343,14 +9120,6 @@ enum MilestoneStatus {
   PLANNED
   """Another milestone took precedence."""
   SUPERSEDED
-}
-
-"""
-A request that somebody approves an action. No policy asks for approvals yet, so fields of this type are null.
-"""
-type ApprovalRequest {
-  """ID of the request."""
-  id: ID!
 }
 
 """Chooses the objects of a bulk operation."""
@@ -8516,7 +9285,7 @@ input RegenerateKeySetInput {
 
 """Result of ` + "`" + `regenerateKeySet` + "`" + `."""
 type RegenerateKeySetPayload {
-  """The approval that was requested instead. Null: none was needed."""
+  """Approval that the action waits for. Null when none is needed."""
   approvalRequest: ApprovalRequest
   """
   The new secret values. Shown only once where the policy hashes secrets.
@@ -8525,6 +9294,40 @@ type RegenerateKeySetPayload {
   """The changed key set."""
   keySet: KeySet
   """The key that was replaced."""
+  previousKey: Key
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+"""Input of ` + "`" + `renewKeySet` + "`" + `."""
+input RenewKeySetInput {
+  """
+  Why the change is made. Recorded in the event log and shown on the timeline.
+  """
+  comment: String
+  """Fails with ` + "`" + `STALE_VERSION` + "`" + ` unless the object still has this version."""
+  expectedVersion: Int
+  """
+  When the new validity ends, at most what the policy allows. Null: the policy's validity, counted from now.
+  """
+  expiresAt: DateTime
+  """ID of the key set."""
+  id: ID!
+}
+
+"""Payload of ` + "`" + `renewKeySet` + "`" + `."""
+type RenewKeySetPayload {
+  """Approval that the action waits for. Null when none is needed."""
+  approvalRequest: ApprovalRequest
+  """
+  Secret values of the new key. Null when the same key is valid for longer, or the renewal waits for an approval.
+  """
+  credentials: Credentials
+  """The key set."""
+  keySet: KeySet
+  """
+  The key that was replaced. It stays accepted for the policy's overlap. Null when the same key is valid for longer.
+  """
   previousKey: Key
   """Errors that the caller can correct. Empty when the mutation succeeded."""
   userErrors: [UserError!]!
@@ -8654,6 +9457,28 @@ type ReactivateKeySetsPayload {
   userErrors: [UserError!]!
 }
 
+"""Input of ` + "`" + `renewKeySets` + "`" + `."""
+input RenewKeySetsInput {
+  """
+  Why the change is made. Recorded in the event log and shown on the timeline.
+  """
+  comment: String
+  """What happens when a key set fails."""
+  errorPolicy: BulkErrorPolicy = CONTINUE_ON_ERROR
+  """Whether to check only what would happen."""
+  isDryRun: Boolean = false
+  """The key sets."""
+  selection: KeySetSelection!
+}
+
+"""Payload of ` + "`" + `renewKeySets` + "`" + `."""
+type RenewKeySetsPayload {
+  """The operation with its results so far."""
+  bulkOperation: BulkOperation
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
 """Input of ` + "`" + `revokeKeySets` + "`" + `."""
 input RevokeKeySetsInput {
   """
@@ -8701,6 +9526,257 @@ type DeleteKeySetsPayload {
 }
 
 # -----------------------------------------------------------------------------------------------
+# Approvals
+# -----------------------------------------------------------------------------------------------
+
+"""
+A request that others let an action happen. It holds the rule and what was asked for, as they were when it was made.
+"""
+type ApprovalRequest implements Node {
+  """ID of the approval request."""
+  id: ID!
+  """Action that is performed on approval."""
+  action: ApprovalAction!
+  """
+  Whose members may decide. Null means everyone with the permission ` + "`" + `APPROVAL_DECIDE` + "`" + `.
+  """
+  approvers: Group @authorize(permission: IDENTITY_READ)
+  """Why the requester asks."""
+  comment: String
+  """Decisions so far, oldest first."""
+  decisions: [ApprovalDecision!]!
+  """When the request lapses. Null means never."""
+  expiresAt: DateTime
+  """Why the action was not possible any more. Null unless the status is ` + "`" + `FAILED` + "`" + `."""
+  failureReason: String
+  """Who asked."""
+  requester: Actor!
+  """
+  Number of approvals that are needed. Where each approver is needed it is counted anew with each approval.
+  """
+  requiredApprovals: Int!
+  """When the request stopped being pending."""
+  resolvedAt: DateTime
+  """Status of the request."""
+  status: ApprovalStatus!
+  """
+  Object that the action is on. Null when it was deleted or the caller may not read it.
+  """
+  subject: ApprovalSubject
+  """
+  Number that grows with every change. Pass it as ` + "`" + `expectedVersion` + "`" + ` to detect concurrent
+  edits.
+  """
+  version: Int!
+  """Whether the viewer may decide on the request now."""
+  viewerCanDecide: Boolean!
+  """Whether the viewer may withdraw the request now."""
+  viewerCanWithdraw: Boolean!
+  """When the object was created."""
+  createdAt: DateTime!
+  """When the object was last changed."""
+  updatedAt: DateTime!
+}
+
+"""An object that an approval request is about."""
+union ApprovalSubject = ApiSubscription | KeySet
+
+"""What can need an approval."""
+enum ApprovalAction {
+  """Regenerate a key set."""
+  REGENERATE_KEY_SET
+  """Renew a key set."""
+  RENEW_KEY_SET
+  """
+  Revoke a key set. A revocation for the reason ` + "`" + `COMPROMISED` + "`" + ` never waits.
+  """
+  REVOKE_KEY_SET
+  """Subscribe to an API."""
+  SUBSCRIBE_TO_API
+}
+
+"""Comparator for ApprovalAction values. All given operators must hold."""
+input ApprovalActionComparator {
+  """Equals the value."""
+  eq: ApprovalAction
+  """Is one of the values."""
+  in: [ApprovalAction!]
+  """Does not equal the value."""
+  neq: ApprovalAction
+  """Is none of the values."""
+  nin: [ApprovalAction!]
+}
+
+"""How many of the approvers are needed."""
+enum ApprovalMode {
+  """Each of them."""
+  ALL
+  """Any of them, as many as ` + "`" + `requiredApprovals` + "`" + ` says."""
+  ANYONE
+}
+
+"""Status of an approval request."""
+enum ApprovalStatus {
+  """Approved; the action was performed."""
+  APPROVED
+  """Lapsed without a decision."""
+  EXPIRED
+  """Approved, but the action was not possible any more; nothing was changed."""
+  FAILED
+  """Waits for decisions."""
+  PENDING
+  """Rejected."""
+  REJECTED
+  """Withdrawn by the requester."""
+  WITHDRAWN
+}
+
+"""Comparator for ApprovalStatus values. All given operators must hold."""
+input ApprovalStatusComparator {
+  """Equals the value."""
+  eq: ApprovalStatus
+  """Is one of the values."""
+  in: [ApprovalStatus!]
+  """Does not equal the value."""
+  neq: ApprovalStatus
+  """Is none of the values."""
+  nin: [ApprovalStatus!]
+}
+
+"""One person's decision on an approval request."""
+type ApprovalDecision {
+  """Why."""
+  comment: String
+  """When it was made."""
+  decidedAt: DateTime!
+  """Who decided."""
+  decider: Actor!
+  """Whether the request was approved."""
+  isApproved: Boolean!
+}
+
+"""
+A page of approval requests. Implements the Relay Cursor Connections specification.
+"""
+type ApprovalRequestConnection {
+  """Edges of the page, each pairing a node with its cursor."""
+  edges: [ApprovalRequestEdge!]!
+  """Nodes of the page, for clients that do not need per-edge cursors."""
+  nodes: [ApprovalRequest!]!
+  """Information for requesting the next or the previous page."""
+  pageInfo: PageInfo!
+  """
+  Number of approval requests that match the filter, ignoring pagination. Computed only when
+  selected.
+  """
+  totalCount: Int!
+}
+
+"""An edge in a connection of approval requests."""
+type ApprovalRequestEdge {
+  """Opaque position of the node; pass it as ` + "`" + `after` + "`" + ` or ` + "`" + `before` + "`" + `."""
+  cursor: String!
+  """The item at the end of the edge."""
+  node: ApprovalRequest!
+}
+
+"""Filter for approval requests."""
+input ApprovalRequestFilter {
+  """Compares the ID."""
+  id: IDComparator
+  """Compares the action."""
+  action: ApprovalActionComparator
+  """All of the filters must match."""
+  and: [ApprovalRequestFilter!]
+  """The filter must not match."""
+  not: ApprovalRequestFilter
+  """At least one of the filters must match."""
+  or: [ApprovalRequestFilter!]
+  """Filters on the requester, when it is a user."""
+  requester: UserFilter
+  """Compares the status."""
+  status: ApprovalStatusComparator
+  """Compares the time of creation."""
+  createdAt: DateTimeComparator
+}
+
+"""Sort order for approval requests."""
+input ApprovalRequestOrder {
+  """Direction of the sort."""
+  direction: OrderDirection! = ASC
+  """Property to sort by."""
+  field: ApprovalRequestOrderField!
+}
+
+"""Properties that approval requests can be sorted by."""
+enum ApprovalRequestOrderField {
+  """By time of creation."""
+  CREATED_AT
+  """By time of lapse. Requests that never lapse come last."""
+  EXPIRES_AT
+}
+
+"""Input of ` + "`" + `approveRequest` + "`" + `."""
+input ApproveRequestInput {
+  """ID of the approval request."""
+  id: ID!
+  """
+  Why the change is made. Recorded in the event log, and with a decision.
+  """
+  comment: String
+  """Fails with ` + "`" + `STALE_VERSION` + "`" + ` unless the object still has this version."""
+  expectedVersion: Int
+}
+
+"""Payload of ` + "`" + `approveRequest` + "`" + `."""
+type ApproveRequestPayload {
+  """The approval request."""
+  approvalRequest: ApprovalRequest
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+"""Input of ` + "`" + `rejectRequest` + "`" + `."""
+input RejectRequestInput {
+  """ID of the approval request."""
+  id: ID!
+  """
+  Why the change is made. Recorded in the event log, and with a decision.
+  """
+  comment: String
+  """Fails with ` + "`" + `STALE_VERSION` + "`" + ` unless the object still has this version."""
+  expectedVersion: Int
+}
+
+"""Payload of ` + "`" + `rejectRequest` + "`" + `."""
+type RejectRequestPayload {
+  """The approval request."""
+  approvalRequest: ApprovalRequest
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+"""Input of ` + "`" + `withdrawRequest` + "`" + `."""
+input WithdrawRequestInput {
+  """ID of the approval request."""
+  id: ID!
+  """
+  Why the change is made. Recorded in the event log, and with a decision.
+  """
+  comment: String
+  """Fails with ` + "`" + `STALE_VERSION` + "`" + ` unless the object still has this version."""
+  expectedVersion: Int
+}
+
+"""Payload of ` + "`" + `withdrawRequest` + "`" + `."""
+type WithdrawRequestPayload {
+  """The approval request."""
+  approvalRequest: ApprovalRequest
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+# -----------------------------------------------------------------------------------------------
 # Subscriptions of applications to APIs
 # -----------------------------------------------------------------------------------------------
 
@@ -8715,6 +9791,10 @@ type ApiSubscription implements Node {
   api: Api!
   """The consuming application."""
   application: Application!
+  """
+  The approval that the subscription waits for or was decided by. Null when none was needed or the caller may not read it.
+  """
+  approvalRequest: ApprovalRequest
   """Environment in which the API is consumed."""
   environment: Environment!
   """
@@ -9207,6 +10287,26 @@ enum RotationMode {
   NONE
 }
 
+"""How a key set gets new validity."""
+enum RenewalMode {
+  """The same key is valid for longer. An expired key is not brought back."""
+  EXTEND
+  """A new key with new validity."""
+  NEW_KEY
+}
+
+"""Renewal of the keys of a key set. Where keys never expire there is nothing to renew."""
+type RenewalRule {
+  """How new validity is given."""
+  mode: RenewalMode!
+}
+
+"""Renewal of the keys of a key set."""
+input RenewalRuleInput {
+  """How new validity is given."""
+  mode: RenewalMode! = NEW_KEY
+}
+
 """Validity of the keys of a key set."""
 type ExpirationRule {
   """How long a key is valid. Null means that it never expires."""
@@ -9244,6 +10344,46 @@ input RotationRuleInput {
   mode: RotationMode! = NONE
   """How long the previous key keeps working next to the new one."""
   overlap: Duration = "PT0S"
+}
+
+"""Approval that an action needs."""
+type ApprovalRule {
+  """Action that needs the approval."""
+  action: ApprovalAction!
+  """
+  Members of this group may decide. Null means everyone with the permission ` + "`" + `APPROVAL_DECIDE` + "`" + `.
+  """
+  approvers: Group @authorize(permission: IDENTITY_READ)
+  """
+  Whether who asks may decide too, and counts as having approved. Null: except in environments marked production.
+  """
+  isSelfApprovalAllowed: Boolean
+  """How many of the approvers are needed."""
+  mode: ApprovalMode!
+  """Number of approvals that are needed, with mode ` + "`" + `ANYONE` + "`" + `."""
+  requiredApprovals: Int!
+  """How long the request stays open. Null means indefinitely."""
+  timeout: Duration
+}
+
+"""Approval that an action needs."""
+input ApprovalRuleInput {
+  """Action that needs the approval."""
+  action: ApprovalAction!
+  """
+  ID of the group whose members may decide. Null: everyone with the permission ` + "`" + `APPROVAL_DECIDE` + "`" + `.
+  """
+  approverGroupId: ID
+  """
+  Whether who asks may decide too, and counts as having approved. Null: except in environments marked production.
+  """
+  isSelfApprovalAllowed: Boolean
+  """How many of the approvers are needed."""
+  mode: ApprovalMode! = ANYONE
+  """Number of approvals that are needed, with mode ` + "`" + `ANYONE` + "`" + `."""
+  requiredApprovals: Int! = 1
+  """How long the request stays open. Null means indefinitely."""
+  timeout: Duration
 }
 
 """
@@ -9342,8 +10482,14 @@ type PolicyTemplate implements Node {
     """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
     orderBy: [ApiOrder!]
   ): ApiConnection @authorize(permission: CATALOG_READ)
+  """Approvals that actions need."""
+  approvals: [ApprovalRule!]!
   """Authentication type that the rules are for."""
   authenticationType: AuthenticationType!
+  """
+  How long a secret that nobody was present to see waits to be claimed, where secrets are hashed.
+  """
+  claimWindow: Duration!
   """What the template is for."""
   description: String
   """Validity of keys."""
@@ -9359,6 +10505,8 @@ type PolicyTemplate implements Node {
   limits: Limits
   """Name of the template."""
   name: String!
+  """Renewal of keys."""
+  renewal: RenewalRule!
   """Revision that new policies are made from."""
   revision: Int!
   """Rotation of keys."""
@@ -9441,14 +10589,22 @@ Rules in force for a key set: an unchangeable copy of one revision of a policy t
 type Policy implements Node {
   """ID of the policy."""
   id: ID!
+  """Approvals that actions need."""
+  approvals: [ApprovalRule!]!
   """Authentication type that the rules are for."""
   authenticationType: AuthenticationType!
+  """
+  How long a secret that nobody was present to see waits to be claimed, where secrets are hashed.
+  """
+  claimWindow: Duration!
   """Validity of keys."""
   expiration: ExpirationRule!
   """Whether the template has a newer revision than this policy."""
   isOutdated: Boolean!
   """What keys may be used for. Null: nothing is limited."""
   limits: Limits
+  """Renewal of keys."""
+  renewal: RenewalRule!
   """Revision of the template that the policy was made from."""
   revision: Int!
   """Rotation of keys."""
@@ -9463,8 +10619,12 @@ type Policy implements Node {
 
 """Input of ` + "`" + `createPolicyTemplate` + "`" + `."""
 input CreatePolicyTemplateInput {
+  """Approvals that actions need, at most one rule for each action."""
+  approvals: [ApprovalRuleInput!]
   """Authentication type that the rules are for."""
   authenticationType: AuthenticationType!
+  """How long a secret that nobody was present to see waits to be claimed. The default is ` + "`" + `P7D` + "`" + `."""
+  claimWindow: Duration
   """What the template is for."""
   description: String
   """Validity of keys."""
@@ -9475,6 +10635,8 @@ input CreatePolicyTemplateInput {
   limits: LimitsInput
   """Name of the template."""
   name: String!
+  """Renewal of keys."""
+  renewal: RenewalRuleInput
   """Rotation of keys."""
   rotation: RotationRuleInput!
   """Whether secrets can be shown again."""
@@ -9493,6 +10655,10 @@ type CreatePolicyTemplatePayload {
 input UpdatePolicyTemplateInput {
   """ID of the template."""
   id: ID!
+  """Approvals that actions need, at most one rule for each action. Replaces all."""
+  approvals: [ApprovalRuleInput!]
+  """How long a secret that nobody was present to see waits to be claimed."""
+  claimWindow: Duration
   """What the template is for."""
   description: String
   """Fails with ` + "`" + `STALE_VERSION` + "`" + ` unless the object still has this version."""
@@ -9505,6 +10671,8 @@ input UpdatePolicyTemplateInput {
   limits: LimitsInput
   """Name of the template."""
   name: String
+  """Renewal of keys."""
+  renewal: RenewalRuleInput
   """Rotation of keys."""
   rotation: RotationRuleInput
 }
@@ -10254,6 +11422,8 @@ enum Permission {
   API_WRITE
   """Create and change applications."""
   APPLICATION_WRITE
+  """Decide on approval requests."""
+  APPROVAL_DECIDE
   """
   Read APIs, policy templates, environments, gateways, applications and subscriptions.
   """
@@ -10278,7 +11448,7 @@ enum Permission {
   KEY_SET_REVOKE
   """Suspend and reactivate key sets."""
   KEY_SET_SUSPEND
-  """Create, change and regenerate key sets."""
+  """Create, change, regenerate and renew key sets."""
   KEY_SET_WRITE
   """Create and change policy templates."""
   POLICY_WRITE
@@ -10462,6 +11632,23 @@ enum UserOrderField {
 type Viewer {
   """Who acts: the user behind the credential."""
   actor: Actor!
+  """Approval requests that wait for a decision of the viewer."""
+  approvalInbox(
+    """Returns the elements that come after this cursor."""
+    after: String
+    """Returns the elements that come before this cursor."""
+    before: String
+    """Returns only the elements that match the filter."""
+    filter: ApprovalRequestFilter
+    """
+    Returns at most the first n elements. The default is 20, the maximum 100.
+    """
+    first: Int
+    """Returns at most the last n elements. The maximum is 100."""
+    last: Int
+    """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
+    orderBy: [ApprovalRequestOrder!]
+  ): ApprovalRequestConnection
   """When the credential expires. Live subscriptions end at that time. Null: when it is revoked."""
   credentialExpiresAt: DateTime
   """Permissions of the viewer that hold in the whole tenant."""
@@ -11324,6 +12511,8 @@ func (ec *executionContext) childFields_ApiSubscription(ctx context.Context, fie
 		return ec.fieldContext_ApiSubscription_api(ctx, field)
 	case "application":
 		return ec.fieldContext_ApiSubscription_application(ctx, field)
+	case "approvalRequest":
+		return ec.fieldContext_ApiSubscription_approvalRequest(ctx, field)
 	case "environment":
 		return ec.fieldContext_ApiSubscription_environment(ctx, field)
 	case "keySets":
@@ -11422,12 +12611,128 @@ func (ec *executionContext) childFields_ApplicationEdge(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type ApplicationEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ApprovalDecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "comment":
+		return ec.fieldContext_ApprovalDecision_comment(ctx, field)
+	case "decidedAt":
+		return ec.fieldContext_ApprovalDecision_decidedAt(ctx, field)
+	case "decider":
+		return ec.fieldContext_ApprovalDecision_decider(ctx, field)
+	case "isApproved":
+		return ec.fieldContext_ApprovalDecision_isApproved(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApprovalDecision", field.Name)
+}
+
 func (ec *executionContext) childFields_ApprovalRequest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
 		return ec.fieldContext_ApprovalRequest_id(ctx, field)
+	case "action":
+		return ec.fieldContext_ApprovalRequest_action(ctx, field)
+	case "approvers":
+		return ec.fieldContext_ApprovalRequest_approvers(ctx, field)
+	case "comment":
+		return ec.fieldContext_ApprovalRequest_comment(ctx, field)
+	case "decisions":
+		return ec.fieldContext_ApprovalRequest_decisions(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_ApprovalRequest_expiresAt(ctx, field)
+	case "failureReason":
+		return ec.fieldContext_ApprovalRequest_failureReason(ctx, field)
+	case "requester":
+		return ec.fieldContext_ApprovalRequest_requester(ctx, field)
+	case "requiredApprovals":
+		return ec.fieldContext_ApprovalRequest_requiredApprovals(ctx, field)
+	case "resolvedAt":
+		return ec.fieldContext_ApprovalRequest_resolvedAt(ctx, field)
+	case "status":
+		return ec.fieldContext_ApprovalRequest_status(ctx, field)
+	case "subject":
+		return ec.fieldContext_ApprovalRequest_subject(ctx, field)
+	case "version":
+		return ec.fieldContext_ApprovalRequest_version(ctx, field)
+	case "viewerCanDecide":
+		return ec.fieldContext_ApprovalRequest_viewerCanDecide(ctx, field)
+	case "viewerCanWithdraw":
+		return ec.fieldContext_ApprovalRequest_viewerCanWithdraw(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_ApprovalRequest_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_ApprovalRequest_updatedAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ApprovalRequest", field.Name)
+}
+
+func (ec *executionContext) childFields_ApprovalRequestConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ApprovalRequestConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ApprovalRequestConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ApprovalRequestConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ApprovalRequestConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApprovalRequestConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ApprovalRequestEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ApprovalRequestEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ApprovalRequestEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApprovalRequestEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ApprovalRequestMessage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "approvalRequest":
+		return ec.fieldContext_ApprovalRequestMessage_approvalRequest(ctx, field)
+	case "change":
+		return ec.fieldContext_ApprovalRequestMessage_change(ctx, field)
+	case "cursor":
+		return ec.fieldContext_ApprovalRequestMessage_cursor(ctx, field)
+	case "kind":
+		return ec.fieldContext_ApprovalRequestMessage_kind(ctx, field)
+	case "reason":
+		return ec.fieldContext_ApprovalRequestMessage_reason(ctx, field)
+	case "sentAt":
+		return ec.fieldContext_ApprovalRequestMessage_sentAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApprovalRequestMessage", field.Name)
+}
+
+func (ec *executionContext) childFields_ApprovalRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "action":
+		return ec.fieldContext_ApprovalRule_action(ctx, field)
+	case "approvers":
+		return ec.fieldContext_ApprovalRule_approvers(ctx, field)
+	case "isSelfApprovalAllowed":
+		return ec.fieldContext_ApprovalRule_isSelfApprovalAllowed(ctx, field)
+	case "mode":
+		return ec.fieldContext_ApprovalRule_mode(ctx, field)
+	case "requiredApprovals":
+		return ec.fieldContext_ApprovalRule_requiredApprovals(ctx, field)
+	case "timeout":
+		return ec.fieldContext_ApprovalRule_timeout(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApprovalRule", field.Name)
+}
+
+func (ec *executionContext) childFields_ApproveRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "approvalRequest":
+		return ec.fieldContext_ApproveRequestPayload_approvalRequest(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ApproveRequestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApproveRequestPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ArchivePolicyTemplatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -12018,6 +13323,8 @@ func (ec *executionContext) childFields_Key(ctx context.Context, field graphql.C
 		return ec.fieldContext_Key_id(ctx, field)
 	case "activatedAt":
 		return ec.fieldContext_Key_activatedAt(ctx, field)
+	case "claimableUntil":
+		return ec.fieldContext_Key_claimableUntil(ctx, field)
 	case "expiresAt":
 		return ec.fieldContext_Key_expiresAt(ctx, field)
 	case "hint":
@@ -12108,6 +13415,8 @@ func (ec *executionContext) childFields_KeySet(ctx context.Context, field graphq
 		return ec.fieldContext_KeySet_name(ctx, field)
 	case "oauthClient":
 		return ec.fieldContext_KeySet_oauthClient(ctx, field)
+	case "pendingApprovalRequests":
+		return ec.fieldContext_KeySet_pendingApprovalRequests(ctx, field)
 	case "policy":
 		return ec.fieldContext_KeySet_policy(ctx, field)
 	case "rotatesAt":
@@ -12328,14 +13637,20 @@ func (ec *executionContext) childFields_Policy(ctx context.Context, field graphq
 	switch field.Name {
 	case "id":
 		return ec.fieldContext_Policy_id(ctx, field)
+	case "approvals":
+		return ec.fieldContext_Policy_approvals(ctx, field)
 	case "authenticationType":
 		return ec.fieldContext_Policy_authenticationType(ctx, field)
+	case "claimWindow":
+		return ec.fieldContext_Policy_claimWindow(ctx, field)
 	case "expiration":
 		return ec.fieldContext_Policy_expiration(ctx, field)
 	case "isOutdated":
 		return ec.fieldContext_Policy_isOutdated(ctx, field)
 	case "limits":
 		return ec.fieldContext_Policy_limits(ctx, field)
+	case "renewal":
+		return ec.fieldContext_Policy_renewal(ctx, field)
 	case "revision":
 		return ec.fieldContext_Policy_revision(ctx, field)
 	case "rotation":
@@ -12356,8 +13671,12 @@ func (ec *executionContext) childFields_PolicyTemplate(ctx context.Context, fiel
 		return ec.fieldContext_PolicyTemplate_id(ctx, field)
 	case "apis":
 		return ec.fieldContext_PolicyTemplate_apis(ctx, field)
+	case "approvals":
+		return ec.fieldContext_PolicyTemplate_approvals(ctx, field)
 	case "authenticationType":
 		return ec.fieldContext_PolicyTemplate_authenticationType(ctx, field)
+	case "claimWindow":
+		return ec.fieldContext_PolicyTemplate_claimWindow(ctx, field)
 	case "description":
 		return ec.fieldContext_PolicyTemplate_description(ctx, field)
 	case "expiration":
@@ -12370,6 +13689,8 @@ func (ec *executionContext) childFields_PolicyTemplate(ctx context.Context, fiel
 		return ec.fieldContext_PolicyTemplate_limits(ctx, field)
 	case "name":
 		return ec.fieldContext_PolicyTemplate_name(ctx, field)
+	case "renewal":
+		return ec.fieldContext_PolicyTemplate_renewal(ctx, field)
 	case "revision":
 		return ec.fieldContext_PolicyTemplate_revision(ctx, field)
 	case "rotation":
@@ -12538,6 +13859,50 @@ func (ec *executionContext) childFields_RegisterGatewayPayload(ctx context.Conte
 		return ec.fieldContext_RegisterGatewayPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RegisterGatewayPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RejectRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "approvalRequest":
+		return ec.fieldContext_RejectRequestPayload_approvalRequest(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RejectRequestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RejectRequestPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RenewKeySetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "approvalRequest":
+		return ec.fieldContext_RenewKeySetPayload_approvalRequest(ctx, field)
+	case "credentials":
+		return ec.fieldContext_RenewKeySetPayload_credentials(ctx, field)
+	case "keySet":
+		return ec.fieldContext_RenewKeySetPayload_keySet(ctx, field)
+	case "previousKey":
+		return ec.fieldContext_RenewKeySetPayload_previousKey(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RenewKeySetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RenewKeySetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RenewKeySetsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "bulkOperation":
+		return ec.fieldContext_RenewKeySetsPayload_bulkOperation(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RenewKeySetsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RenewKeySetsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RenewalRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "mode":
+		return ec.fieldContext_RenewalRule_mode(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RenewalRule", field.Name)
 }
 
 func (ec *executionContext) childFields_ReplaceGatewayTokenPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -13064,6 +14429,8 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 	switch field.Name {
 	case "actor":
 		return ec.fieldContext_Viewer_actor(ctx, field)
+	case "approvalInbox":
+		return ec.fieldContext_Viewer_approvalInbox(ctx, field)
 	case "credentialExpiresAt":
 		return ec.fieldContext_Viewer_credentialExpiresAt(ctx, field)
 	case "permissions":
@@ -13074,6 +14441,16 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_user(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
+}
+
+func (ec *executionContext) childFields_WithdrawRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "approvalRequest":
+		return ec.fieldContext_WithdrawRequestPayload_approvalRequest(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_WithdrawRequestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WithdrawRequestPayload", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -13752,6 +15129,20 @@ func (ec *executionContext) field_KeySet_usage_args(ctx context.Context, rawArgs
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_approveRequest_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ApproveRequestInput, error) {
+			return ec.unmarshalNApproveRequestInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApproveRequestInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_archivePolicyTemplate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -14256,6 +15647,48 @@ func (ec *executionContext) field_Mutation_registerGateway_args(ctx context.Cont
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_rejectRequest_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RejectRequestInput, error) {
+			return ec.unmarshalNRejectRequestInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRejectRequestInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_renewKeySet_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RenewKeySetInput, error) {
+			return ec.unmarshalNRenewKeySetInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewKeySetInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_renewKeySets_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RenewKeySetsInput, error) {
+			return ec.unmarshalNRenewKeySetsInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewKeySetsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_replaceGatewayToken_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -14634,6 +16067,20 @@ func (ec *executionContext) field_Mutation_updateUser_args(ctx context.Context, 
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_withdrawRequest_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (WithdrawRequestInput, error) {
+			return ec.unmarshalNWithdrawRequestInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐWithdrawRequestInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Organization_applications_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -14939,6 +16386,60 @@ func (ec *executionContext) field_Query_applications_args(ctx context.Context, r
 		return nil, err
 	}
 	args["search"] = arg6
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_approvalRequests_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*query.ApprovalRequestFilter, error) {
+			return ec.unmarshalOApprovalRequestFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) ([]query.Order[query.ApprovalRequestOrderField], error) {
+			return ec.unmarshalOApprovalRequestOrder2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg5
 	return args, nil
 }
 
@@ -15554,6 +17055,28 @@ func (ec *executionContext) field_Query_validateCredentials_args(ctx context.Con
 	return args, nil
 }
 
+func (ec *executionContext) field_Subscription_approvalRequests_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*query.ApprovalRequestFilter, error) {
+			return ec.unmarshalOApprovalRequestFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Subscription_events_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -15595,6 +17118,60 @@ func (ec *executionContext) field_Subscription_keySets_args(ctx context.Context,
 		return nil, err
 	}
 	args["filter"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Viewer_approvalInbox_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*query.ApprovalRequestFilter, error) {
+			return ec.unmarshalOApprovalRequestFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) ([]query.Order[query.ApprovalRequestOrderField], error) {
+			return ec.unmarshalOApprovalRequestOrder2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg5
 	return args, nil
 }
 
@@ -16417,6 +17994,38 @@ func (ec *executionContext) fieldContext_ApiSubscription_application(_ context.C
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Application(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApiSubscription_approvalRequest(ctx context.Context, field graphql.CollectedField, obj *lifecycle.APISubscription) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApiSubscription_approvalRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ApiSubscription().ApprovalRequest(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApiSubscription_approvalRequest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApiSubscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequest(ctx, field)
 		},
 	}
 	return fc, nil
@@ -17443,7 +19052,108 @@ func (ec *executionContext) fieldContext_ApplicationEdge_node(_ context.Context,
 	return fc, nil
 }
 
-func (ec *executionContext) _ApprovalRequest_id(ctx context.Context, field graphql.CollectedField, obj *ApprovalRequest) (ret graphql.Marshaler) {
+func (ec *executionContext) _ApprovalDecision_comment(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalDecision) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalDecision_comment(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Comment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalDecision_comment(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalDecision", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalDecision_decidedAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalDecision) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalDecision_decidedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DecidedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalDecision_decidedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalDecision", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalDecision_decider(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalDecision) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalDecision_decider(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ApprovalDecision().Decider(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v object.Actor) graphql.Marshaler {
+			return ec.marshalNActor2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐActor(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalDecision_decider(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApprovalDecision",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApprovalDecision_isApproved(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalDecision) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalDecision_isApproved(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsApproved, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalDecision_isApproved(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalDecision", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_id(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -17455,8 +19165,8 @@ func (ec *executionContext) _ApprovalRequest_id(ctx context.Context, field graph
 			return obj.ID, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNID2string(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.ApprovalRequestID) graphql.Marshaler {
+			return ec.marshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequestID(ctx, selections, v)
 		},
 		true,
 		true,
@@ -17464,6 +19174,969 @@ func (ec *executionContext) _ApprovalRequest_id(ctx context.Context, field graph
 }
 func (ec *executionContext) fieldContext_ApprovalRequest_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ApprovalRequest", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_action(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_action(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Action, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.ApprovalAction) graphql.Marshaler {
+			return ec.marshalNApprovalAction2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_action(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, false, false, errors.New("field of type ApprovalAction does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_approvers(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_approvers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ApprovalRequest().Approvers(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "IDENTITY_READ")
+				if err != nil {
+					var zeroVal *lifecycle.Group
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.Group
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Group) graphql.Marshaler {
+			return ec.marshalOGroup2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGroup(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_approvers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApprovalRequest",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Group(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApprovalRequest_comment(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_comment(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Comment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_comment(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_decisions(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_decisions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Decisions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.ApprovalDecision) graphql.Marshaler {
+			return ec.marshalNApprovalDecision2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalDecisionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_decisions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApprovalRequest",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalDecision(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApprovalRequest_expiresAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_expiresAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_failureReason(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_failureReason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FailureReason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_failureReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_requester(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_requester(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ApprovalRequest().Requester(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v object.Actor) graphql.Marshaler {
+			return ec.marshalNActor2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐActor(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_requester(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApprovalRequest",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApprovalRequest_requiredApprovals(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_requiredApprovals(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequiredApprovals, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_requiredApprovals(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_resolvedAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_resolvedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResolvedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_resolvedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_status(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ApprovalRequest().Status(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.ApprovalStatus) graphql.Marshaler {
+			return ec.marshalNApprovalStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatus(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, true, true, errors.New("field of type ApprovalStatus does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_subject(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_subject(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ApprovalRequest().Subject(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v object.ApprovalSubject) graphql.Marshaler {
+			return ec.marshalOApprovalSubject2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐApprovalSubject(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_subject(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, true, true, errors.New("field of type ApprovalSubject does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_version(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_viewerCanDecide(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_viewerCanDecide(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ApprovalRequest().ViewerCanDecide(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_viewerCanDecide(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, true, true, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_viewerCanWithdraw(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_viewerCanWithdraw(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ApprovalRequest().ViewerCanWithdraw(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_viewerCanWithdraw(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, true, true, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_createdAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequest_updatedAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequest_updatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequest_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequest", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequestConnection_edges(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.ApprovalRequest]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*query.Edge[lifecycle.ApprovalRequest]) graphql.Marshaler {
+			return ec.marshalNApprovalRequestEdge2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApprovalRequestConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequestEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApprovalRequestConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.ApprovalRequest]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalNApprovalRequest2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequestᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApprovalRequestConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApprovalRequestConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.ApprovalRequest]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *query.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApprovalRequestConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApprovalRequestConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.ApprovalRequest]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequestConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequestEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *query.Edge[lifecycle.ApprovalRequest]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequestEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequestEdge_node(ctx context.Context, field graphql.CollectedField, obj *query.Edge[lifecycle.ApprovalRequest]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalNApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApprovalRequestEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApprovalRequestMessage_approvalRequest(ctx context.Context, field graphql.CollectedField, obj *ApprovalRequestMessage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestMessage_approvalRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ApprovalRequest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestMessage_approvalRequest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApprovalRequestMessage",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApprovalRequestMessage_change(ctx context.Context, field graphql.CollectedField, obj *ApprovalRequestMessage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestMessage_change(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Change, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ChangeKind) graphql.Marshaler {
+			return ec.marshalOChangeKind2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐChangeKind(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestMessage_change(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequestMessage", field, false, false, errors.New("field of type ChangeKind does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequestMessage_cursor(ctx context.Context, field graphql.CollectedField, obj *ApprovalRequestMessage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestMessage_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestMessage_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequestMessage", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequestMessage_kind(ctx context.Context, field graphql.CollectedField, obj *ApprovalRequestMessage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestMessage_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v StreamMessageKind) graphql.Marshaler {
+			return ec.marshalNStreamMessageKind2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐStreamMessageKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestMessage_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequestMessage", field, false, false, errors.New("field of type StreamMessageKind does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequestMessage_reason(ctx context.Context, field graphql.CollectedField, obj *ApprovalRequestMessage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestMessage_reason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *StreamReason) graphql.Marshaler {
+			return ec.marshalOStreamReason2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐStreamReason(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestMessage_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequestMessage", field, false, false, errors.New("field of type StreamReason does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRequestMessage_sentAt(ctx context.Context, field graphql.CollectedField, obj *ApprovalRequestMessage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRequestMessage_sentAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SentAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRequestMessage_sentAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRequestMessage", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRule_action(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRule_action(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Action, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.ApprovalAction) graphql.Marshaler {
+			return ec.marshalNApprovalAction2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRule_action(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRule", field, false, false, errors.New("field of type ApprovalAction does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRule_approvers(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRule_approvers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ApprovalRule().Approvers(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "IDENTITY_READ")
+				if err != nil {
+					var zeroVal *lifecycle.Group
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.Group
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Group) graphql.Marshaler {
+			return ec.marshalOGroup2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGroup(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRule_approvers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApprovalRule",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Group(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApprovalRule_isSelfApprovalAllowed(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRule_isSelfApprovalAllowed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsSelfApprovalAllowed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRule_isSelfApprovalAllowed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRule", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRule_mode(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRule_mode(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mode, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.ApprovalMode) graphql.Marshaler {
+			return ec.marshalNApprovalMode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalMode(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRule_mode(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRule", field, false, false, errors.New("field of type ApprovalMode does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRule_requiredApprovals(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRule_requiredApprovals(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequiredApprovals, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRule_requiredApprovals(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRule", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _ApprovalRule_timeout(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApprovalRule_timeout(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Timeout, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Duration) graphql.Marshaler {
+			return ec.marshalODuration2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApprovalRule_timeout(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApprovalRule", field, false, false, errors.New("field of type Duration does not have child fields"))
+}
+
+func (ec *executionContext) _ApproveRequestPayload_approvalRequest(ctx context.Context, field graphql.CollectedField, obj *ApproveRequestPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApproveRequestPayload_approvalRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ApprovalRequest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApproveRequestPayload_approvalRequest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApproveRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApproveRequestPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *ApproveRequestPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApproveRequestPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApproveRequestPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApproveRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _ArchivePolicyTemplatePayload_policyTemplate(ctx context.Context, field graphql.CollectedField, obj *ArchivePolicyTemplatePayload) (ret graphql.Marshaler) {
@@ -22118,6 +24791,29 @@ func (ec *executionContext) fieldContext_Key_activatedAt(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("Key", field, false, false, errors.New("field of type DateTime does not have child fields"))
 }
 
+func (ec *executionContext) _Key_claimableUntil(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Key) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Key_claimableUntil(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ClaimableUntil, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Key_claimableUntil(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Key", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
 func (ec *executionContext) _Key_expiresAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Key) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -23178,6 +25874,38 @@ func (ec *executionContext) fieldContext_KeySet_oauthClient(_ context.Context, f
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_OAuthClientSettings(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KeySet_pendingApprovalRequests(ctx context.Context, field graphql.CollectedField, obj *lifecycle.KeySet) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySet_pendingApprovalRequests(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.KeySet().PendingApprovalRequests(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalNApprovalRequest2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequestᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySet_pendingApprovalRequests(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KeySet",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequest(ctx, field)
 		},
 	}
 	return fc, nil
@@ -27839,6 +30567,68 @@ func (ec *executionContext) fieldContext_Mutation_regenerateKeySet(ctx context.C
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_renewKeySet(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_renewKeySet(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RenewKeySet(ctx, fc.Args["input"].(RenewKeySetInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "KEY_SET_WRITE")
+				if err != nil {
+					var zeroVal *RenewKeySetPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *RenewKeySetPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *RenewKeySetPayload) graphql.Marshaler {
+			return ec.marshalORenewKeySetPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewKeySetPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_renewKeySet(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RenewKeySetPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_renewKeySet_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_revokeKeySet(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -28211,6 +31001,68 @@ func (ec *executionContext) fieldContext_Mutation_reactivateKeySets(ctx context.
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_renewKeySets(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_renewKeySets(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RenewKeySets(ctx, fc.Args["input"].(RenewKeySetsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "KEY_SET_WRITE")
+				if err != nil {
+					var zeroVal *RenewKeySetsPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *RenewKeySetsPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *RenewKeySetsPayload) graphql.Marshaler {
+			return ec.marshalORenewKeySetsPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewKeySetsPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_renewKeySets(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RenewKeySetsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_renewKeySets_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_revokeKeySets(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -28329,6 +31181,187 @@ func (ec *executionContext) fieldContext_Mutation_deleteKeySets(ctx context.Cont
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_deleteKeySets_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_approveRequest(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_approveRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ApproveRequest(ctx, fc.Args["input"].(ApproveRequestInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "APPROVAL_DECIDE")
+				if err != nil {
+					var zeroVal *ApproveRequestPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *ApproveRequestPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ApproveRequestPayload) graphql.Marshaler {
+			return ec.marshalOApproveRequestPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApproveRequestPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_approveRequest(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApproveRequestPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_approveRequest_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_rejectRequest(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_rejectRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RejectRequest(ctx, fc.Args["input"].(RejectRequestInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "APPROVAL_DECIDE")
+				if err != nil {
+					var zeroVal *RejectRequestPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *RejectRequestPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *RejectRequestPayload) graphql.Marshaler {
+			return ec.marshalORejectRequestPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRejectRequestPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_rejectRequest(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RejectRequestPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_rejectRequest_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_withdrawRequest(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_withdrawRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().WithdrawRequest(ctx, fc.Args["input"].(WithdrawRequestInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authorize == nil {
+					var zeroVal *WithdrawRequestPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, nil)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *WithdrawRequestPayload) graphql.Marshaler {
+			return ec.marshalOWithdrawRequestPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐWithdrawRequestPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_withdrawRequest(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_WithdrawRequestPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_withdrawRequest_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -29035,6 +32068,107 @@ func (ec *executionContext) fieldContext_PageInfo_startCursor(_ context.Context,
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _PendingApprovalError_approvalRequest(ctx context.Context, field graphql.CollectedField, obj *PendingApprovalError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PendingApprovalError_approvalRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ApprovalRequest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PendingApprovalError_approvalRequest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PendingApprovalError",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PendingApprovalError_code(ctx context.Context, field graphql.CollectedField, obj *PendingApprovalError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PendingApprovalError_code(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Code, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.RefusalCode) graphql.Marshaler {
+			return ec.marshalNUserErrorCode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐRefusalCode(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PendingApprovalError_code(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PendingApprovalError", field, false, false, errors.New("field of type UserErrorCode does not have child fields"))
+}
+
+func (ec *executionContext) _PendingApprovalError_message(ctx context.Context, field graphql.CollectedField, obj *PendingApprovalError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PendingApprovalError_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PendingApprovalError_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PendingApprovalError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PendingApprovalError_path(ctx context.Context, field graphql.CollectedField, obj *PendingApprovalError) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PendingApprovalError_path(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Path, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalOString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PendingApprovalError_path(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PendingApprovalError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _PermissionDeniedError_code(ctx context.Context, field graphql.CollectedField, obj *PermissionDeniedError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -29150,6 +32284,38 @@ func (ec *executionContext) fieldContext_Policy_id(_ context.Context, field grap
 	return graphql.NewScalarFieldContext("Policy", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
+func (ec *executionContext) _Policy_approvals(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Policy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Policy_approvals(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Approvals, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.ApprovalRule) graphql.Marshaler {
+			return ec.marshalNApprovalRule2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRuleᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Policy_approvals(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Policy",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRule(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Policy_authenticationType(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Policy) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -29171,6 +32337,29 @@ func (ec *executionContext) _Policy_authenticationType(ctx context.Context, fiel
 }
 func (ec *executionContext) fieldContext_Policy_authenticationType(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Policy", field, false, false, errors.New("field of type AuthenticationType does not have child fields"))
+}
+
+func (ec *executionContext) _Policy_claimWindow(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Policy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Policy_claimWindow(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ClaimWindow, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.Duration) graphql.Marshaler {
+			return ec.marshalNDuration2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Policy_claimWindow(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Policy", field, false, false, errors.New("field of type Duration does not have child fields"))
 }
 
 func (ec *executionContext) _Policy_expiration(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Policy) (ret graphql.Marshaler) {
@@ -29255,6 +32444,38 @@ func (ec *executionContext) fieldContext_Policy_limits(_ context.Context, field 
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Limits(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Policy_renewal(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Policy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Policy_renewal(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Renewal, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.RenewalRule) graphql.Marshaler {
+			return ec.marshalNRenewalRule2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐRenewalRule(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Policy_renewal(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Policy",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RenewalRule(ctx, field)
 		},
 	}
 	return fc, nil
@@ -29478,6 +32699,38 @@ func (ec *executionContext) fieldContext_PolicyTemplate_apis(ctx context.Context
 	return fc, nil
 }
 
+func (ec *executionContext) _PolicyTemplate_approvals(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyTemplate_approvals(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Approvals, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.ApprovalRule) graphql.Marshaler {
+			return ec.marshalNApprovalRule2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRuleᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyTemplate_approvals(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PolicyTemplate",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRule(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _PolicyTemplate_authenticationType(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -29499,6 +32752,29 @@ func (ec *executionContext) _PolicyTemplate_authenticationType(ctx context.Conte
 }
 func (ec *executionContext) fieldContext_PolicyTemplate_authenticationType(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PolicyTemplate", field, false, false, errors.New("field of type AuthenticationType does not have child fields"))
+}
+
+func (ec *executionContext) _PolicyTemplate_claimWindow(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyTemplate_claimWindow(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ClaimWindow, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.Duration) graphql.Marshaler {
+			return ec.marshalNDuration2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyTemplate_claimWindow(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PolicyTemplate", field, false, false, errors.New("field of type Duration does not have child fields"))
 }
 
 func (ec *executionContext) _PolicyTemplate_description(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
@@ -29655,6 +32931,38 @@ func (ec *executionContext) _PolicyTemplate_name(ctx context.Context, field grap
 }
 func (ec *executionContext) fieldContext_PolicyTemplate_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PolicyTemplate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PolicyTemplate_renewal(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyTemplate_renewal(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Renewal, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.RenewalRule) graphql.Marshaler {
+			return ec.marshalNRenewalRule2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐRenewalRule(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyTemplate_renewal(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PolicyTemplate",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RenewalRule(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _PolicyTemplate_revision(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
@@ -30392,6 +33700,63 @@ func (ec *executionContext) fieldContext_Query_applications(ctx context.Context,
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_applications_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_approvalRequests(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_approvalRequests(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().ApprovalRequests(ctx, fc.Args["after"].(*string), fc.Args["before"].(*string), fc.Args["filter"].(*query.ApprovalRequestFilter), fc.Args["first"].(*int), fc.Args["last"].(*int), fc.Args["orderBy"].([]query.Order[query.ApprovalRequestOrderField]))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authorize == nil {
+					var zeroVal *query.Connection[lifecycle.ApprovalRequest]
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, nil)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *query.Connection[lifecycle.ApprovalRequest]) graphql.Marshaler {
+			return ec.marshalOApprovalRequestConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_approvalRequests(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequestConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_approvalRequests_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -31980,8 +35345,8 @@ func (ec *executionContext) _RegenerateKeySetPayload_approvalRequest(ctx context
 			return obj.ApprovalRequest, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ApprovalRequest) graphql.Marshaler {
-			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApprovalRequest(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
 		},
 		true,
 		false,
@@ -32204,6 +35569,308 @@ func (ec *executionContext) fieldContext_RegisterGatewayPayload_userErrors(_ con
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _RejectRequestPayload_approvalRequest(ctx context.Context, field graphql.CollectedField, obj *RejectRequestPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RejectRequestPayload_approvalRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ApprovalRequest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RejectRequestPayload_approvalRequest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RejectRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RejectRequestPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *RejectRequestPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RejectRequestPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RejectRequestPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RejectRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RenewKeySetPayload_approvalRequest(ctx context.Context, field graphql.CollectedField, obj *RenewKeySetPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenewKeySetPayload_approvalRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ApprovalRequest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RenewKeySetPayload_approvalRequest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RenewKeySetPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RenewKeySetPayload_credentials(ctx context.Context, field graphql.CollectedField, obj *RenewKeySetPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenewKeySetPayload_credentials(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Credentials, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v object.Credentials) graphql.Marshaler {
+			return ec.marshalOCredentials2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐCredentials(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RenewKeySetPayload_credentials(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RenewKeySetPayload", field, false, false, errors.New("field of type Credentials does not have child fields"))
+}
+
+func (ec *executionContext) _RenewKeySetPayload_keySet(ctx context.Context, field graphql.CollectedField, obj *RenewKeySetPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenewKeySetPayload_keySet(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.KeySet, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.KeySet) graphql.Marshaler {
+			return ec.marshalOKeySet2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeySet(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RenewKeySetPayload_keySet(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RenewKeySetPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KeySet(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RenewKeySetPayload_previousKey(ctx context.Context, field graphql.CollectedField, obj *RenewKeySetPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenewKeySetPayload_previousKey(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PreviousKey, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Key) graphql.Marshaler {
+			return ec.marshalOKey2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKey(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RenewKeySetPayload_previousKey(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RenewKeySetPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Key(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RenewKeySetPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *RenewKeySetPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenewKeySetPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RenewKeySetPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RenewKeySetPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RenewKeySetsPayload_bulkOperation(ctx context.Context, field graphql.CollectedField, obj *RenewKeySetsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenewKeySetsPayload_bulkOperation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BulkOperation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.BulkOperation) graphql.Marshaler {
+			return ec.marshalOBulkOperation2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperation(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RenewKeySetsPayload_bulkOperation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RenewKeySetsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BulkOperation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RenewKeySetsPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *RenewKeySetsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenewKeySetsPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RenewKeySetsPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RenewKeySetsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RenewalRule_mode(ctx context.Context, field graphql.CollectedField, obj *lifecycle.RenewalRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenewalRule_mode(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mode, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.RenewalMode) graphql.Marshaler {
+			return ec.marshalNRenewalMode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐRenewalMode(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RenewalRule_mode(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RenewalRule", field, false, false, errors.New("field of type RenewalMode does not have child fields"))
 }
 
 func (ec *executionContext) _ReplaceGatewayTokenPayload_gateway(ctx context.Context, field graphql.CollectedField, obj *ReplaceGatewayTokenPayload) (ret graphql.Marshaler) {
@@ -32520,8 +36187,8 @@ func (ec *executionContext) _RevokeKeySetPayload_approvalRequest(ctx context.Con
 			return obj.ApprovalRequest, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ApprovalRequest) graphql.Marshaler {
-			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApprovalRequest(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
 		},
 		true,
 		false,
@@ -33547,8 +37214,8 @@ func (ec *executionContext) _SubscribeToApiPayload_approvalRequest(ctx context.C
 			return obj.ApprovalRequest, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ApprovalRequest) graphql.Marshaler {
-			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApprovalRequest(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
 		},
 		true,
 		false,
@@ -33687,6 +37354,63 @@ func (ec *executionContext) fieldContext_Subscription_events(ctx context.Context
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Subscription_events_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_approvalRequests(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_approvalRequests(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().ApprovalRequests(ctx, fc.Args["after"].(*string), fc.Args["filter"].(*query.ApprovalRequestFilter))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authorize == nil {
+					var zeroVal *ApprovalRequestMessage
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, nil)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ApprovalRequestMessage) graphql.Marshaler {
+			return ec.marshalNApprovalRequestMessage2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApprovalRequestMessage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_approvalRequests(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequestMessage(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_approvalRequests_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -36529,6 +40253,50 @@ func (ec *executionContext) fieldContext_Viewer_actor(_ context.Context, field g
 	return fc, nil
 }
 
+func (ec *executionContext) _Viewer_approvalInbox(ctx context.Context, field graphql.CollectedField, obj *Viewer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Viewer_approvalInbox(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Viewer().ApprovalInbox(ctx, obj, fc.Args["after"].(*string), fc.Args["before"].(*string), fc.Args["filter"].(*query.ApprovalRequestFilter), fc.Args["first"].(*int), fc.Args["last"].(*int), fc.Args["orderBy"].([]query.Order[query.ApprovalRequestOrderField]))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *query.Connection[lifecycle.ApprovalRequest]) graphql.Marshaler {
+			return ec.marshalOApprovalRequestConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Viewer_approvalInbox(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Viewer",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequestConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Viewer_approvalInbox_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Viewer_credentialExpiresAt(ctx context.Context, field graphql.CollectedField, obj *Viewer) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -36634,6 +40402,70 @@ func (ec *executionContext) fieldContext_Viewer_user(_ context.Context, field gr
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _WithdrawRequestPayload_approvalRequest(ctx context.Context, field graphql.CollectedField, obj *WithdrawRequestPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WithdrawRequestPayload_approvalRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ApprovalRequest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_WithdrawRequestPayload_approvalRequest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "WithdrawRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _WithdrawRequestPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *WithdrawRequestPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WithdrawRequestPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WithdrawRequestPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "WithdrawRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
 		},
 	}
 	return fc, nil
@@ -38269,6 +42101,344 @@ func (ec *executionContext) unmarshalInputApplicationStatusComparator(ctx contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputApprovalActionComparator(ctx context.Context, obj any) (query.EnumComparator[lifecycle.ApprovalAction], error) {
+	var it query.EnumComparator[lifecycle.ApprovalAction]
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"eq", "in", "neq", "nin"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "eq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("eq"))
+			data, err := ec.unmarshalOApprovalAction2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Eq = data
+		case "in":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("in"))
+			data, err := ec.unmarshalOApprovalAction2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalActionᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.In = data
+		case "neq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("neq"))
+			data, err := ec.unmarshalOApprovalAction2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Neq = data
+		case "nin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("nin"))
+			data, err := ec.unmarshalOApprovalAction2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalActionᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Nin = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputApprovalRequestFilter(ctx context.Context, obj any) (query.ApprovalRequestFilter, error) {
+	var it query.ApprovalRequestFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "action", "and", "not", "or", "requester", "status", "createdAt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalOIDComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐIDComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "action":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("action"))
+			data, err := ec.unmarshalOApprovalActionComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEnumComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Action = data
+		case "and":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("and"))
+			data, err := ec.unmarshalOApprovalRequestFilter2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestFilterᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.And = data
+		case "not":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("not"))
+			data, err := ec.unmarshalOApprovalRequestFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Not = data
+		case "or":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("or"))
+			data, err := ec.unmarshalOApprovalRequestFilter2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestFilterᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Or = data
+		case "requester":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requester"))
+			data, err := ec.unmarshalOUserFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐUserFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Requester = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalOApprovalStatusComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEnumComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "createdAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
+			data, err := ec.unmarshalODateTimeComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐDateTimeComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedAt = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputApprovalRequestOrder(ctx context.Context, obj any) (query.Order[query.ApprovalRequestOrderField], error) {
+	var it query.Order[query.ApprovalRequestOrderField]
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["direction"]; !present {
+		asMap["direction"] = "ASC"
+	}
+
+	fieldsInOrder := [...]string{"direction", "field"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNApprovalRequestOrderField2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputApprovalRuleInput(ctx context.Context, obj any) (ApprovalRuleInput, error) {
+	var it ApprovalRuleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["mode"]; !present {
+		asMap["mode"] = "ANYONE"
+	}
+	if _, present := asMap["requiredApprovals"]; !present {
+		asMap["requiredApprovals"] = 1
+	}
+
+	fieldsInOrder := [...]string{"action", "approverGroupId", "isSelfApprovalAllowed", "mode", "requiredApprovals", "timeout"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "action":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("action"))
+			data, err := ec.unmarshalNApprovalAction2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Action = data
+		case "approverGroupId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("approverGroupId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ApproverGroupID = graphql.OmittableOf(data)
+		case "isSelfApprovalAllowed":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isSelfApprovalAllowed"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsSelfApprovalAllowed = graphql.OmittableOf(data)
+		case "mode":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("mode"))
+			data, err := ec.unmarshalNApprovalMode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalMode(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Mode = data
+		case "requiredApprovals":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requiredApprovals"))
+			data, err := ec.unmarshalNInt2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RequiredApprovals = data
+		case "timeout":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeout"))
+			data, err := ec.unmarshalODuration2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Timeout = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputApprovalStatusComparator(ctx context.Context, obj any) (query.EnumComparator[lifecycle.ApprovalStatus], error) {
+	var it query.EnumComparator[lifecycle.ApprovalStatus]
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"eq", "in", "neq", "nin"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "eq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("eq"))
+			data, err := ec.unmarshalOApprovalStatus2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatus(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Eq = data
+		case "in":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("in"))
+			data, err := ec.unmarshalOApprovalStatus2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatusᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.In = data
+		case "neq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("neq"))
+			data, err := ec.unmarshalOApprovalStatus2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatus(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Neq = data
+		case "nin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("nin"))
+			data, err := ec.unmarshalOApprovalStatus2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatusᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Nin = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputApproveRequestInput(ctx context.Context, obj any) (ApproveRequestInput, error) {
+	var it ApproveRequestInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "comment", "expectedVersion"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputArchivePolicyTemplateInput(ctx context.Context, obj any) (ArchivePolicyTemplateInput, error) {
 	var it ArchivePolicyTemplateInput
 	if obj == nil {
@@ -38903,13 +43073,20 @@ func (ec *executionContext) unmarshalInputCreatePolicyTemplateInput(ctx context.
 		asMap["secretStorage"] = "HASHED"
 	}
 
-	fieldsInOrder := [...]string{"authenticationType", "description", "expiration", "keyPrefix", "limits", "name", "rotation", "secretStorage"}
+	fieldsInOrder := [...]string{"approvals", "authenticationType", "claimWindow", "description", "expiration", "keyPrefix", "limits", "name", "renewal", "rotation", "secretStorage"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
 			continue
 		}
 		switch k {
+		case "approvals":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("approvals"))
+			data, err := ec.unmarshalOApprovalRuleInput2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApprovalRuleInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Approvals = graphql.OmittableOf(data)
 		case "authenticationType":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("authenticationType"))
 			data, err := ec.unmarshalNAuthenticationType2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐAuthenticationType(ctx, v)
@@ -38917,6 +43094,13 @@ func (ec *executionContext) unmarshalInputCreatePolicyTemplateInput(ctx context.
 				return it, err
 			}
 			it.AuthenticationType = data
+		case "claimWindow":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("claimWindow"))
+			data, err := ec.unmarshalODuration2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ClaimWindow = graphql.OmittableOf(data)
 		case "description":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -38952,6 +43136,13 @@ func (ec *executionContext) unmarshalInputCreatePolicyTemplateInput(ctx context.
 				return it, err
 			}
 			it.Name = data
+		case "renewal":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("renewal"))
+			data, err := ec.unmarshalORenewalRuleInput2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewalRuleInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Renewal = graphql.OmittableOf(data)
 		case "rotation":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("rotation"))
 			data, err := ec.unmarshalNRotationRuleInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRotationRuleInput(ctx, v)
@@ -41645,6 +45836,193 @@ func (ec *executionContext) unmarshalInputRegisterGatewayInput(ctx context.Conte
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputRejectRequestInput(ctx context.Context, obj any) (RejectRequestInput, error) {
+	var it RejectRequestInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "comment", "expectedVersion"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputRenewKeySetInput(ctx context.Context, obj any) (RenewKeySetInput, error) {
+	var it RenewKeySetInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"comment", "expectedVersion", "expiresAt", "id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = graphql.OmittableOf(data)
+		case "expiresAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expiresAt"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpiresAt = graphql.OmittableOf(data)
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputRenewKeySetsInput(ctx context.Context, obj any) (RenewKeySetsInput, error) {
+	var it RenewKeySetsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["errorPolicy"]; !present {
+		asMap["errorPolicy"] = "CONTINUE_ON_ERROR"
+	}
+	if _, present := asMap["isDryRun"]; !present {
+		asMap["isDryRun"] = false
+	}
+
+	fieldsInOrder := [...]string{"comment", "errorPolicy", "isDryRun", "selection"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		case "errorPolicy":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("errorPolicy"))
+			data, err := ec.unmarshalOBulkErrorPolicy2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkErrorPolicy(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ErrorPolicy = graphql.OmittableOf(data)
+		case "isDryRun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isDryRun"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsDryRun = graphql.OmittableOf(data)
+		case "selection":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("selection"))
+			data, err := ec.unmarshalNKeySetSelection2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐKeySetSelection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Selection = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputRenewalRuleInput(ctx context.Context, obj any) (RenewalRuleInput, error) {
+	var it RenewalRuleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["mode"]; !present {
+		asMap["mode"] = "NEW_KEY"
+	}
+
+	fieldsInOrder := [...]string{"mode"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "mode":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("mode"))
+			data, err := ec.unmarshalNRenewalMode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐRenewalMode(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Mode = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputReplaceGatewayTokenInput(ctx context.Context, obj any) (ReplaceGatewayTokenInput, error) {
 	var it ReplaceGatewayTokenInput
 	if obj == nil {
@@ -43257,7 +47635,7 @@ func (ec *executionContext) unmarshalInputUpdatePolicyTemplateInput(ctx context.
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "description", "expectedVersion", "expiration", "keyPrefix", "limits", "name", "rotation"}
+	fieldsInOrder := [...]string{"id", "approvals", "claimWindow", "description", "expectedVersion", "expiration", "keyPrefix", "limits", "name", "renewal", "rotation"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -43271,6 +47649,20 @@ func (ec *executionContext) unmarshalInputUpdatePolicyTemplateInput(ctx context.
 				return it, err
 			}
 			it.ID = data
+		case "approvals":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("approvals"))
+			data, err := ec.unmarshalOApprovalRuleInput2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApprovalRuleInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Approvals = graphql.OmittableOf(data)
+		case "claimWindow":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("claimWindow"))
+			data, err := ec.unmarshalODuration2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ClaimWindow = graphql.OmittableOf(data)
 		case "description":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -43313,6 +47705,13 @@ func (ec *executionContext) unmarshalInputUpdatePolicyTemplateInput(ctx context.
 				return it, err
 			}
 			it.Name = graphql.OmittableOf(data)
+		case "renewal":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("renewal"))
+			data, err := ec.unmarshalORenewalRuleInput2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewalRuleInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Renewal = graphql.OmittableOf(data)
 		case "rotation":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("rotation"))
 			data, err := ec.unmarshalORotationRuleInput2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRotationRuleInput(ctx, v)
@@ -43765,6 +48164,50 @@ func (ec *executionContext) unmarshalInputValidateCredentialsInput(ctx context.C
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputWithdrawRequestInput(ctx context.Context, obj any) (WithdrawRequestInput, error) {
+	var it WithdrawRequestInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "comment", "expectedVersion"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -43799,6 +48242,33 @@ func (ec *executionContext) _Actor(ctx context.Context, sel ast.SelectionSet, ob
 			return typedObj
 		} else {
 			panic(fmt.Errorf("unexpected type %T; non-generated variants of Actor must implement graphql.Marshaler", obj))
+		}
+	}
+}
+
+func (ec *executionContext) _ApprovalSubject(ctx context.Context, sel ast.SelectionSet, obj object.ApprovalSubject) graphql.Marshaler {
+	switch obj := (obj).(type) {
+	case nil:
+		return graphql.Null
+	case lifecycle.KeySet:
+		return ec._KeySet(ctx, sel, &obj)
+	case *lifecycle.KeySet:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._KeySet(ctx, sel, obj)
+	case lifecycle.APISubscription:
+		return ec._ApiSubscription(ctx, sel, &obj)
+	case *lifecycle.APISubscription:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ApiSubscription(ctx, sel, obj)
+	default:
+		if typedObj, ok := obj.(graphql.Marshaler); ok {
+			return typedObj
+		} else {
+			panic(fmt.Errorf("unexpected type %T; non-generated variants of ApprovalSubject must implement graphql.Marshaler", obj))
 		}
 	}
 }
@@ -43931,6 +48401,13 @@ func (ec *executionContext) _EventSubject(ctx context.Context, sel ast.Selection
 			return graphql.Null
 		}
 		return ec._Environment(ctx, sel, obj)
+	case lifecycle.ApprovalRequest:
+		return ec._ApprovalRequest(ctx, sel, &obj)
+	case *lifecycle.ApprovalRequest:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ApprovalRequest(ctx, sel, obj)
 	case lifecycle.Application:
 		return ec._Application(ctx, sel, &obj)
 	case *lifecycle.Application:
@@ -44070,6 +48547,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._BulkOperation(ctx, sel, obj)
+	case lifecycle.ApprovalRequest:
+		return ec._ApprovalRequest(ctx, sel, &obj)
+	case *lifecycle.ApprovalRequest:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ApprovalRequest(ctx, sel, obj)
 	case lifecycle.Application:
 		return ec._Application(ctx, sel, &obj)
 	case *lifecycle.Application:
@@ -44118,6 +48602,13 @@ func (ec *executionContext) _StreamMessage(ctx context.Context, sel ast.Selectio
 			return graphql.Null
 		}
 		return ec._EventMessage(ctx, sel, obj)
+	case ApprovalRequestMessage:
+		return ec._ApprovalRequestMessage(ctx, sel, &obj)
+	case *ApprovalRequestMessage:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ApprovalRequestMessage(ctx, sel, obj)
 	default:
 		if typedObj, ok := obj.(graphql.Marshaler); ok {
 			return typedObj
@@ -44166,6 +48657,13 @@ func (ec *executionContext) _UserError(ctx context.Context, sel ast.SelectionSet
 			return graphql.Null
 		}
 		return ec._PermissionDeniedError(ctx, sel, obj)
+	case PendingApprovalError:
+		return ec._PendingApprovalError(ctx, sel, &obj)
+	case *PendingApprovalError:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._PendingApprovalError(ctx, sel, obj)
 	case NotFoundError:
 		return ec._NotFoundError(ctx, sel, &obj)
 	case *NotFoundError:
@@ -44636,7 +49134,7 @@ func (ec *executionContext) _ApiKeyCredentials(ctx context.Context, sel ast.Sele
 	return out
 }
 
-var apiSubscriptionImplementors = []string{"ApiSubscription", "EventSubject", "Node"}
+var apiSubscriptionImplementors = []string{"ApiSubscription", "EventSubject", "ApprovalSubject", "Node"}
 
 func (ec *executionContext) _ApiSubscription(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.APISubscription) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, apiSubscriptionImplementors)
@@ -44702,6 +49200,44 @@ func (ec *executionContext) _ApiSubscription(ctx context.Context, sel ast.Select
 				}()
 				res = ec._ApiSubscription_application(ctx, field, obj)
 				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "approvalRequest":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ApiSubscription_approvalRequest(ctx, field, obj)
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res
@@ -45339,9 +49875,95 @@ func (ec *executionContext) _ApplicationEdge(ctx context.Context, sel ast.Select
 	return out
 }
 
-var approvalRequestImplementors = []string{"ApprovalRequest"}
+var approvalDecisionImplementors = []string{"ApprovalDecision"}
 
-func (ec *executionContext) _ApprovalRequest(ctx context.Context, sel ast.SelectionSet, obj *ApprovalRequest) graphql.Marshaler {
+func (ec *executionContext) _ApprovalDecision(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.ApprovalDecision) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, approvalDecisionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ApprovalDecision")
+		case "comment":
+			out.Values[i] = ec._ApprovalDecision_comment(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "decidedAt":
+			out.Values[i] = ec._ApprovalDecision_decidedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "decider":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ApprovalDecision_decider(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "isApproved":
+			out.Values[i] = ec._ApprovalDecision_isApproved(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var approvalRequestImplementors = []string{"ApprovalRequest", "EventSubject", "Node"}
+
+func (ec *executionContext) _ApprovalRequest(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.ApprovalRequest) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, approvalRequestImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -45353,6 +49975,582 @@ func (ec *executionContext) _ApprovalRequest(ctx context.Context, sel ast.Select
 			out.Values[i] = graphql.MarshalString("ApprovalRequest")
 		case "id":
 			out.Values[i] = ec._ApprovalRequest_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "action":
+			out.Values[i] = ec._ApprovalRequest_action(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "approvers":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ApprovalRequest_approvers(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "comment":
+			out.Values[i] = ec._ApprovalRequest_comment(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "decisions":
+			out.Values[i] = ec._ApprovalRequest_decisions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "expiresAt":
+			out.Values[i] = ec._ApprovalRequest_expiresAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "failureReason":
+			out.Values[i] = ec._ApprovalRequest_failureReason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "requester":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ApprovalRequest_requester(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "requiredApprovals":
+			out.Values[i] = ec._ApprovalRequest_requiredApprovals(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "resolvedAt":
+			out.Values[i] = ec._ApprovalRequest_resolvedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ApprovalRequest_status(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "subject":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ApprovalRequest_subject(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "version":
+			out.Values[i] = ec._ApprovalRequest_version(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "viewerCanDecide":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ApprovalRequest_viewerCanDecide(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "viewerCanWithdraw":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ApprovalRequest_viewerCanWithdraw(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "createdAt":
+			out.Values[i] = ec._ApprovalRequest_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = ec._ApprovalRequest_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var approvalRequestConnectionImplementors = []string{"ApprovalRequestConnection"}
+
+func (ec *executionContext) _ApprovalRequestConnection(ctx context.Context, sel ast.SelectionSet, obj *query.Connection[lifecycle.ApprovalRequest]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, approvalRequestConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ApprovalRequestConnection")
+		case "edges":
+			out.Values[i] = ec._ApprovalRequestConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nodes":
+			out.Values[i] = ec._ApprovalRequestConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._ApprovalRequestConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._ApprovalRequestConnection_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var approvalRequestEdgeImplementors = []string{"ApprovalRequestEdge"}
+
+func (ec *executionContext) _ApprovalRequestEdge(ctx context.Context, sel ast.SelectionSet, obj *query.Edge[lifecycle.ApprovalRequest]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, approvalRequestEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ApprovalRequestEdge")
+		case "cursor":
+			out.Values[i] = ec._ApprovalRequestEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._ApprovalRequestEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var approvalRequestMessageImplementors = []string{"ApprovalRequestMessage", "StreamMessage"}
+
+func (ec *executionContext) _ApprovalRequestMessage(ctx context.Context, sel ast.SelectionSet, obj *ApprovalRequestMessage) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, approvalRequestMessageImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ApprovalRequestMessage")
+		case "approvalRequest":
+			out.Values[i] = ec._ApprovalRequestMessage_approvalRequest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "change":
+			out.Values[i] = ec._ApprovalRequestMessage_change(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = ec._ApprovalRequestMessage_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "kind":
+			out.Values[i] = ec._ApprovalRequestMessage_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reason":
+			out.Values[i] = ec._ApprovalRequestMessage_reason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "sentAt":
+			out.Values[i] = ec._ApprovalRequestMessage_sentAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var approvalRuleImplementors = []string{"ApprovalRule"}
+
+func (ec *executionContext) _ApprovalRule(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.ApprovalRule) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, approvalRuleImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ApprovalRule")
+		case "action":
+			out.Values[i] = ec._ApprovalRule_action(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "approvers":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ApprovalRule_approvers(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "isSelfApprovalAllowed":
+			out.Values[i] = ec._ApprovalRule_isSelfApprovalAllowed(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "mode":
+			out.Values[i] = ec._ApprovalRule_mode(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "requiredApprovals":
+			out.Values[i] = ec._ApprovalRule_requiredApprovals(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "timeout":
+			out.Values[i] = ec._ApprovalRule_timeout(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var approveRequestPayloadImplementors = []string{"ApproveRequestPayload"}
+
+func (ec *executionContext) _ApproveRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *ApproveRequestPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, approveRequestPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ApproveRequestPayload")
+		case "approvalRequest":
+			out.Values[i] = ec._ApproveRequestPayload_approvalRequest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._ApproveRequestPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -48280,6 +53478,11 @@ func (ec *executionContext) _Key(ctx context.Context, sel ast.SelectionSet, obj 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "claimableUntil":
+			out.Values[i] = ec._Key_claimableUntil(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "expiresAt":
 			out.Values[i] = ec._Key_expiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -48533,7 +53736,7 @@ func (ec *executionContext) _KeyEdge(ctx context.Context, sel ast.SelectionSet, 
 	return out
 }
 
-var keySetImplementors = []string{"KeySet", "BulkSubject", "EventSubject", "Node"}
+var keySetImplementors = []string{"KeySet", "BulkSubject", "EventSubject", "Node", "ApprovalSubject"}
 
 func (ec *executionContext) _KeySet(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.KeySet) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, keySetImplementors)
@@ -48889,6 +54092,44 @@ func (ec *executionContext) _KeySet(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "pendingApprovalRequests":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._KeySet_pendingApprovalRequests(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "policy":
 			field := field
 
@@ -50045,6 +55286,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "renewKeySet":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_renewKeySet(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "revokeKeySet":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_revokeKeySet(ctx, field)
@@ -50087,6 +55335,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "renewKeySets":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_renewKeySets(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "revokeKeySets":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_revokeKeySets(ctx, field)
@@ -50097,6 +55352,27 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "deleteKeySets":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_deleteKeySets(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "approveRequest":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_approveRequest(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "rejectRequest":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_rejectRequest(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "withdrawRequest":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_withdrawRequest(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
@@ -50582,6 +55858,59 @@ func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet,
 	return out
 }
 
+var pendingApprovalErrorImplementors = []string{"PendingApprovalError", "UserError"}
+
+func (ec *executionContext) _PendingApprovalError(ctx context.Context, sel ast.SelectionSet, obj *PendingApprovalError) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, pendingApprovalErrorImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PendingApprovalError")
+		case "approvalRequest":
+			out.Values[i] = ec._PendingApprovalError_approvalRequest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "code":
+			out.Values[i] = ec._PendingApprovalError_code(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "message":
+			out.Values[i] = ec._PendingApprovalError_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "path":
+			out.Values[i] = ec._PendingApprovalError_path(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var permissionDeniedErrorImplementors = []string{"PermissionDeniedError", "UserError"}
 
 func (ec *executionContext) _PermissionDeniedError(ctx context.Context, sel ast.SelectionSet, obj *PermissionDeniedError) graphql.Marshaler {
@@ -50652,8 +55981,18 @@ func (ec *executionContext) _Policy(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "approvals":
+			out.Values[i] = ec._Policy_approvals(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "authenticationType":
 			out.Values[i] = ec._Policy_authenticationType(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "claimWindow":
+			out.Values[i] = ec._Policy_claimWindow(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -50703,6 +56042,11 @@ func (ec *executionContext) _Policy(ctx context.Context, sel ast.SelectionSet, o
 		case "limits":
 			out.Values[i] = ec._Policy_limits(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "renewal":
+			out.Values[i] = ec._Policy_renewal(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "revision":
@@ -50839,8 +56183,18 @@ func (ec *executionContext) _PolicyTemplate(ctx context.Context, sel ast.Selecti
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "approvals":
+			out.Values[i] = ec._PolicyTemplate_approvals(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "authenticationType":
 			out.Values[i] = ec._PolicyTemplate_authenticationType(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "claimWindow":
+			out.Values[i] = ec._PolicyTemplate_claimWindow(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -50871,6 +56225,11 @@ func (ec *executionContext) _PolicyTemplate(ctx context.Context, sel ast.Selecti
 			}
 		case "name":
 			out.Values[i] = ec._PolicyTemplate_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "renewal":
+			out.Values[i] = ec._PolicyTemplate_renewal(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -51239,6 +56598,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 					}
 				}()
 				res = ec._Query_applications(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "approvalRequests":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_approvalRequests(ctx, field)
 				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -52124,6 +57505,188 @@ func (ec *executionContext) _RegisterGatewayPayload(ctx context.Context, sel ast
 	return out
 }
 
+var rejectRequestPayloadImplementors = []string{"RejectRequestPayload"}
+
+func (ec *executionContext) _RejectRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *RejectRequestPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, rejectRequestPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RejectRequestPayload")
+		case "approvalRequest":
+			out.Values[i] = ec._RejectRequestPayload_approvalRequest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._RejectRequestPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var renewKeySetPayloadImplementors = []string{"RenewKeySetPayload"}
+
+func (ec *executionContext) _RenewKeySetPayload(ctx context.Context, sel ast.SelectionSet, obj *RenewKeySetPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, renewKeySetPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RenewKeySetPayload")
+		case "approvalRequest":
+			out.Values[i] = ec._RenewKeySetPayload_approvalRequest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "credentials":
+			out.Values[i] = ec._RenewKeySetPayload_credentials(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "keySet":
+			out.Values[i] = ec._RenewKeySetPayload_keySet(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "previousKey":
+			out.Values[i] = ec._RenewKeySetPayload_previousKey(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._RenewKeySetPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var renewKeySetsPayloadImplementors = []string{"RenewKeySetsPayload"}
+
+func (ec *executionContext) _RenewKeySetsPayload(ctx context.Context, sel ast.SelectionSet, obj *RenewKeySetsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, renewKeySetsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RenewKeySetsPayload")
+		case "bulkOperation":
+			out.Values[i] = ec._RenewKeySetsPayload_bulkOperation(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._RenewKeySetsPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var renewalRuleImplementors = []string{"RenewalRule"}
+
+func (ec *executionContext) _RenewalRule(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.RenewalRule) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, renewalRuleImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RenewalRule")
+		case "mode":
+			out.Values[i] = ec._RenewalRule_mode(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var replaceGatewayTokenPayloadImplementors = []string{"ReplaceGatewayTokenPayload"}
 
 func (ec *executionContext) _ReplaceGatewayTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *ReplaceGatewayTokenPayload) graphql.Marshaler {
@@ -52955,6 +58518,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	switch fields[0].Name {
 	case "events":
 		return ec._Subscription_events(ctx, fields[0])
+	case "approvalRequests":
+		return ec._Subscription_approvalRequests(ctx, fields[0])
 	case "keySets":
 		return ec._Subscription_keySets(ctx, fields[0])
 	default:
@@ -54762,26 +60327,107 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 		case "actor":
 			out.Values[i] = ec._Viewer_actor(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "approvalInbox":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Viewer_approvalInbox(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "credentialExpiresAt":
 			out.Values[i] = ec._Viewer_credentialExpiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "permissions":
 			out.Values[i] = ec._Viewer_permissions(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "tenant":
 			out.Values[i] = ec._Viewer_tenant(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "user":
 			out.Values[i] = ec._Viewer_user(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var withdrawRequestPayloadImplementors = []string{"WithdrawRequestPayload"}
+
+func (ec *executionContext) _WithdrawRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *WithdrawRequestPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, withdrawRequestPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("WithdrawRequestPayload")
+		case "approvalRequest":
+			out.Values[i] = ec._WithdrawRequestPayload_approvalRequest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._WithdrawRequestPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -55497,6 +61143,216 @@ func (ec *executionContext) marshalNApplicationStatus2githubᚗcomᚋkeywright�
 		}
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNApprovalAction2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx context.Context, v any) (lifecycle.ApprovalAction, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.ApprovalAction(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNApprovalAction2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx context.Context, sel ast.SelectionSet, v lifecycle.ApprovalAction) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNApprovalDecision2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalDecision(ctx context.Context, sel ast.SelectionSet, v lifecycle.ApprovalDecision) graphql.Marshaler {
+	return ec._ApprovalDecision(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNApprovalDecision2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalDecisionᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.ApprovalDecision) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNApprovalDecision2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalDecision(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNApprovalMode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalMode(ctx context.Context, v any) (lifecycle.ApprovalMode, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.ApprovalMode(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNApprovalMode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalMode(ctx context.Context, sel ast.SelectionSet, v lifecycle.ApprovalMode) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNApprovalRequest2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx context.Context, sel ast.SelectionSet, v lifecycle.ApprovalRequest) graphql.Marshaler {
+	return ec._ApprovalRequest(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNApprovalRequest2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequestᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.ApprovalRequest) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNApprovalRequest2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNApprovalRequest2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequestᚄ(ctx context.Context, sel ast.SelectionSet, v []*lifecycle.ApprovalRequest) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx context.Context, sel ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ApprovalRequest(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNApprovalRequestEdge2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*query.Edge[lifecycle.ApprovalRequest]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNApprovalRequestEdge2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNApprovalRequestEdge2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdge(ctx context.Context, sel ast.SelectionSet, v *query.Edge[lifecycle.ApprovalRequest]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ApprovalRequestEdge(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNApprovalRequestFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestFilter(ctx context.Context, v any) (*query.ApprovalRequestFilter, error) {
+	res, err := ec.unmarshalInputApprovalRequestFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNApprovalRequestMessage2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApprovalRequestMessage(ctx context.Context, sel ast.SelectionSet, v *ApprovalRequestMessage) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ApprovalRequestMessage(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNApprovalRequestOrder2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrder(ctx context.Context, v any) (query.Order[query.ApprovalRequestOrderField], error) {
+	res, err := ec.unmarshalInputApprovalRequestOrder(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNApprovalRequestOrderField2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestOrderField(ctx context.Context, v any) (query.ApprovalRequestOrderField, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := query.ApprovalRequestOrderField(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNApprovalRequestOrderField2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestOrderField(ctx context.Context, sel ast.SelectionSet, v query.ApprovalRequestOrderField) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNApprovalRule2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRule(ctx context.Context, sel ast.SelectionSet, v lifecycle.ApprovalRule) graphql.Marshaler {
+	return ec._ApprovalRule(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNApprovalRule2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRuleᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.ApprovalRule) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNApprovalRule2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRule(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNApprovalRuleInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApprovalRuleInput(ctx context.Context, v any) (ApprovalRuleInput, error) {
+	res, err := ec.unmarshalInputApprovalRuleInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNApprovalStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatus(ctx context.Context, v any) (lifecycle.ApprovalStatus, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.ApprovalStatus(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNApprovalStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatus(ctx context.Context, sel ast.SelectionSet, v lifecycle.ApprovalStatus) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNApproveRequestInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApproveRequestInput(ctx context.Context, v any) (ApproveRequestInput, error) {
+	res, err := ec.unmarshalInputApproveRequestInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNArchivePolicyTemplateInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐArchivePolicyTemplateInput(ctx context.Context, v any) (ArchivePolicyTemplateInput, error) {
@@ -56363,6 +62219,23 @@ func (ec *executionContext) unmarshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋ
 }
 
 func (ec *executionContext) marshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApplicationID(ctx context.Context, sel ast.SelectionSet, v lifecycle.ApplicationID) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequestID(ctx context.Context, v any) (lifecycle.ApprovalRequestID, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.ApprovalRequestID(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequestID(ctx context.Context, sel ast.SelectionSet, v lifecycle.ApprovalRequestID) graphql.Marshaler {
 	_ = sel
 	res := graphql.MarshalString(string(v))
 	if res == graphql.Null {
@@ -57448,6 +63321,42 @@ func (ec *executionContext) unmarshalNRegisterGatewayInput2githubᚗcomᚋkeywri
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNRejectRequestInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRejectRequestInput(ctx context.Context, v any) (RejectRequestInput, error) {
+	res, err := ec.unmarshalInputRejectRequestInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRenewKeySetInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewKeySetInput(ctx context.Context, v any) (RenewKeySetInput, error) {
+	res, err := ec.unmarshalInputRenewKeySetInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRenewKeySetsInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewKeySetsInput(ctx context.Context, v any) (RenewKeySetsInput, error) {
+	res, err := ec.unmarshalInputRenewKeySetsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRenewalMode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐRenewalMode(ctx context.Context, v any) (lifecycle.RenewalMode, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.RenewalMode(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRenewalMode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐRenewalMode(ctx context.Context, sel ast.SelectionSet, v lifecycle.RenewalMode) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNRenewalRule2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐRenewalRule(ctx context.Context, sel ast.SelectionSet, v lifecycle.RenewalRule) graphql.Marshaler {
+	return ec._RenewalRule(ctx, sel, &v)
+}
+
 func (ec *executionContext) unmarshalNReplaceGatewayTokenInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐReplaceGatewayTokenInput(ctx context.Context, v any) (ReplaceGatewayTokenInput, error) {
 	res, err := ec.unmarshalInputReplaceGatewayTokenInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -58133,6 +64042,11 @@ func (ec *executionContext) marshalNVerdictCode2githubᚗcomᚋkeywrightᚋkeywr
 	return res
 }
 
+func (ec *executionContext) unmarshalNWithdrawRequestInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐWithdrawRequestInput(ctx context.Context, v any) (WithdrawRequestInput, error) {
+	res, err := ec.unmarshalInputWithdrawRequestInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
 	return ec.___Directive(ctx, sel, &v)
 }
@@ -58676,11 +64590,217 @@ func (ec *executionContext) unmarshalOApplicationStatusComparator2ᚖgithubᚗco
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApprovalRequest(ctx context.Context, sel ast.SelectionSet, v *ApprovalRequest) graphql.Marshaler {
+func (ec *executionContext) unmarshalOApprovalAction2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalActionᚄ(ctx context.Context, v any) ([]lifecycle.ApprovalAction, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]lifecycle.ApprovalAction, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNApprovalAction2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOApprovalAction2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalActionᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.ApprovalAction) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNApprovalAction2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOApprovalAction2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx context.Context, v any) (*lifecycle.ApprovalAction, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.ApprovalAction(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOApprovalAction2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx context.Context, sel ast.SelectionSet, v *lifecycle.ApprovalAction) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) unmarshalOApprovalActionComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEnumComparator(ctx context.Context, v any) (*query.EnumComparator[lifecycle.ApprovalAction], error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputApprovalActionComparator(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx context.Context, sel ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._ApprovalRequest(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOApprovalRequestConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx context.Context, sel ast.SelectionSet, v *query.Connection[lifecycle.ApprovalRequest]) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ApprovalRequestConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOApprovalRequestFilter2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestFilterᚄ(ctx context.Context, v any) ([]*query.ApprovalRequestFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*query.ApprovalRequestFilter, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNApprovalRequestFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestFilter(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOApprovalRequestFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐApprovalRequestFilter(ctx context.Context, v any) (*query.ApprovalRequestFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputApprovalRequestFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOApprovalRequestOrder2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderᚄ(ctx context.Context, v any) ([]query.Order[query.ApprovalRequestOrderField], error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]query.Order[query.ApprovalRequestOrderField], len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNApprovalRequestOrder2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrder(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOApprovalRuleInput2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApprovalRuleInputᚄ(ctx context.Context, v any) ([]ApprovalRuleInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]ApprovalRuleInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNApprovalRuleInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApprovalRuleInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOApprovalStatus2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatusᚄ(ctx context.Context, v any) ([]lifecycle.ApprovalStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]lifecycle.ApprovalStatus, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNApprovalStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatus(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOApprovalStatus2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatusᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.ApprovalStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNApprovalStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatus(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOApprovalStatus2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatus(ctx context.Context, v any) (*lifecycle.ApprovalStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.ApprovalStatus(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOApprovalStatus2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalStatus(ctx context.Context, sel ast.SelectionSet, v *lifecycle.ApprovalStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) unmarshalOApprovalStatusComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEnumComparator(ctx context.Context, v any) (*query.EnumComparator[lifecycle.ApprovalStatus], error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputApprovalStatusComparator(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOApprovalSubject2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐApprovalSubject(ctx context.Context, sel ast.SelectionSet, v object.ApprovalSubject) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ApprovalSubject(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOApproveRequestPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApproveRequestPayload(ctx context.Context, sel ast.SelectionSet, v *ApproveRequestPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ApproveRequestPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOArchivePolicyTemplatePayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐArchivePolicyTemplatePayload(ctx context.Context, sel ast.SelectionSet, v *ArchivePolicyTemplatePayload) graphql.Marshaler {
@@ -60211,6 +66331,35 @@ func (ec *executionContext) marshalORegisterGatewayPayload2ᚖgithubᚗcomᚋkey
 	return ec._RegisterGatewayPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalORejectRequestPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRejectRequestPayload(ctx context.Context, sel ast.SelectionSet, v *RejectRequestPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RejectRequestPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORenewKeySetPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewKeySetPayload(ctx context.Context, sel ast.SelectionSet, v *RenewKeySetPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RenewKeySetPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORenewKeySetsPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewKeySetsPayload(ctx context.Context, sel ast.SelectionSet, v *RenewKeySetsPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RenewKeySetsPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalORenewalRuleInput2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewalRuleInput(ctx context.Context, v any) (*RenewalRuleInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputRenewalRuleInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalOReplaceGatewayTokenPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐReplaceGatewayTokenPayload(ctx context.Context, sel ast.SelectionSet, v *ReplaceGatewayTokenPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -60966,6 +67115,13 @@ func (ec *executionContext) marshalOViewer2ᚖgithubᚗcomᚋkeywrightᚋkeywrig
 		return graphql.Null
 	}
 	return ec._Viewer(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOWithdrawRequestPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐWithdrawRequestPayload(ctx context.Context, sel ast.SelectionSet, v *WithdrawRequestPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._WithdrawRequestPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

@@ -39,10 +39,56 @@ type APIKeyCredentials struct {
 
 func (APIKeyCredentials) IsCredentials() {}
 
-// A request that somebody approves an action. No policy asks for approvals yet, so fields of this type are null.
-type ApprovalRequest struct {
-	// ID of the request.
+// A message of the subscription `approvalRequests`.
+type ApprovalRequestMessage struct {
+	// The approval request as it is now. Null unless the kind is DATA.
+	ApprovalRequest *lifecycle.ApprovalRequest `json:"approvalRequest,omitempty"`
+	// How the request relates to the filter now. Null unless the kind is DATA.
+	Change *ChangeKind `json:"change,omitempty"`
+	// Position up to which the subscriber has seen everything; pass it as `after` to resume.
+	Cursor string `json:"cursor"`
+	// Kind of the message.
+	Kind StreamMessageKind `json:"kind"`
+	// Why the stream has a gap or ends. Null for other kinds.
+	Reason *StreamReason `json:"reason,omitempty"`
+	// When the server sent the message.
+	SentAt time.Time `json:"sentAt"`
+}
+
+func (ApprovalRequestMessage) IsStreamMessage() {}
+
+// Approval that an action needs.
+type ApprovalRuleInput struct {
+	// Action that needs the approval.
+	Action lifecycle.ApprovalAction `json:"action"`
+	// ID of the group whose members may decide. Null: everyone with the permission `APPROVAL_DECIDE`.
+	ApproverGroupID graphql.Omittable[*string] `json:"approverGroupId,omitempty"`
+	// Whether who asks may decide too, and counts as having approved. Null: except in environments marked production.
+	IsSelfApprovalAllowed graphql.Omittable[*bool] `json:"isSelfApprovalAllowed,omitempty"`
+	// How many of the approvers are needed.
+	Mode lifecycle.ApprovalMode `json:"mode"`
+	// Number of approvals that are needed, with mode `ANYONE`.
+	RequiredApprovals int `json:"requiredApprovals"`
+	// How long the request stays open. Null means indefinitely.
+	Timeout graphql.Omittable[*lifecycle.Duration] `json:"timeout,omitempty"`
+}
+
+// Input of `approveRequest`.
+type ApproveRequestInput struct {
+	// ID of the approval request.
 	ID string `json:"id"`
+	// Why the change is made. Recorded in the event log, and with a decision.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+	// Fails with `STALE_VERSION` unless the object still has this version.
+	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
+}
+
+// Payload of `approveRequest`.
+type ApproveRequestPayload struct {
+	// The approval request.
+	ApprovalRequest *lifecycle.ApprovalRequest `json:"approvalRequest,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
 }
 
 // Input of `archivePolicyTemplate`.
@@ -255,8 +301,12 @@ type CreateOrganizationPayload struct {
 
 // Input of `createPolicyTemplate`.
 type CreatePolicyTemplateInput struct {
+	// Approvals that actions need, at most one rule for each action.
+	Approvals graphql.Omittable[[]ApprovalRuleInput] `json:"approvals,omitempty"`
 	// Authentication type that the rules are for.
 	AuthenticationType lifecycle.AuthenticationType `json:"authenticationType"`
+	// How long a secret that nobody was present to see waits to be claimed. The default is `P7D`.
+	ClaimWindow graphql.Omittable[*lifecycle.Duration] `json:"claimWindow,omitempty"`
 	// What the template is for.
 	Description graphql.Omittable[*string] `json:"description,omitempty"`
 	// Validity of keys.
@@ -267,6 +317,8 @@ type CreatePolicyTemplateInput struct {
 	Limits graphql.Omittable[*LimitsInput] `json:"limits,omitempty"`
 	// Name of the template.
 	Name string `json:"name"`
+	// Renewal of keys.
+	Renewal graphql.Omittable[*RenewalRuleInput] `json:"renewal,omitempty"`
 	// Rotation of keys.
 	Rotation RotationRuleInput `json:"rotation"`
 	// Whether secrets can be shown again.
@@ -760,6 +812,21 @@ type OAuthClientSettingsInput struct {
 	Scopes graphql.Omittable[[]string] `json:"scopes,omitempty"`
 }
 
+// An approval is pending.
+type PendingApprovalError struct {
+	// The pending request, when visible to the caller.
+	ApprovalRequest *lifecycle.ApprovalRequest `json:"approvalRequest,omitempty"`
+	// Machine-readable reason.
+	Code lifecycle.RefusalCode `json:"code"`
+	// Explanation for people, safe to show to the end user.
+	Message string `json:"message"`
+	// Path of the offending argument, starting with `input`. Null when no single argument is at
+	// fault.
+	Path []string `json:"path,omitempty"`
+}
+
+func (PendingApprovalError) IsUserError() {}
+
 // The caller lacks a permission.
 type PermissionDeniedError struct {
 	// Machine-readable reason.
@@ -956,8 +1023,8 @@ type RegenerateKeySetInput struct {
 
 // Result of `regenerateKeySet`.
 type RegenerateKeySetPayload struct {
-	// The approval that was requested instead. Null: none was needed.
-	ApprovalRequest *ApprovalRequest `json:"approvalRequest,omitempty"`
+	// Approval that the action waits for. Null when none is needed.
+	ApprovalRequest *lifecycle.ApprovalRequest `json:"approvalRequest,omitempty"`
 	// The new secret values. Shown only once where the policy hashes secrets.
 	Credentials object.Credentials `json:"credentials,omitempty"`
 	// The changed key set.
@@ -989,6 +1056,76 @@ type RegisterGatewayPayload struct {
 	GatewayToken *string `json:"gatewayToken,omitempty"`
 	// Errors that the caller can correct. Empty when the mutation succeeded.
 	UserErrors []object.UserError `json:"userErrors"`
+}
+
+// Input of `rejectRequest`.
+type RejectRequestInput struct {
+	// ID of the approval request.
+	ID string `json:"id"`
+	// Why the change is made. Recorded in the event log, and with a decision.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+	// Fails with `STALE_VERSION` unless the object still has this version.
+	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
+}
+
+// Payload of `rejectRequest`.
+type RejectRequestPayload struct {
+	// The approval request.
+	ApprovalRequest *lifecycle.ApprovalRequest `json:"approvalRequest,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
+// Input of `renewKeySet`.
+type RenewKeySetInput struct {
+	// Why the change is made. Recorded in the event log and shown on the timeline.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+	// Fails with `STALE_VERSION` unless the object still has this version.
+	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
+	// When the new validity ends, at most what the policy allows. Null: the policy's validity, counted from now.
+	ExpiresAt graphql.Omittable[*time.Time] `json:"expiresAt,omitempty"`
+	// ID of the key set.
+	ID string `json:"id"`
+}
+
+// Payload of `renewKeySet`.
+type RenewKeySetPayload struct {
+	// Approval that the action waits for. Null when none is needed.
+	ApprovalRequest *lifecycle.ApprovalRequest `json:"approvalRequest,omitempty"`
+	// Secret values of the new key. Null when the same key is valid for longer, or the renewal waits for an approval.
+	Credentials object.Credentials `json:"credentials,omitempty"`
+	// The key set.
+	KeySet *lifecycle.KeySet `json:"keySet,omitempty"`
+	// The key that was replaced. It stays accepted for the policy's overlap. Null when the same key is valid for longer.
+	PreviousKey *lifecycle.Key `json:"previousKey,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
+// Input of `renewKeySets`.
+type RenewKeySetsInput struct {
+	// Why the change is made. Recorded in the event log and shown on the timeline.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+	// What happens when a key set fails.
+	ErrorPolicy graphql.Omittable[*lifecycle.BulkErrorPolicy] `json:"errorPolicy,omitempty"`
+	// Whether to check only what would happen.
+	IsDryRun graphql.Omittable[*bool] `json:"isDryRun,omitempty"`
+	// The key sets.
+	Selection KeySetSelection `json:"selection"`
+}
+
+// Payload of `renewKeySets`.
+type RenewKeySetsPayload struct {
+	// The operation with its results so far.
+	BulkOperation *lifecycle.BulkOperation `json:"bulkOperation,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
+// Renewal of the keys of a key set.
+type RenewalRuleInput struct {
+	// How new validity is given.
+	Mode lifecycle.RenewalMode `json:"mode"`
 }
 
 // Input of `replaceGatewayToken`.
@@ -1081,7 +1218,7 @@ type RevokeKeySetInput struct {
 // Payload of `revokeKeySet`.
 type RevokeKeySetPayload struct {
 	// Approval that the action waits for. Null when none is needed.
-	ApprovalRequest *ApprovalRequest `json:"approvalRequest,omitempty"`
+	ApprovalRequest *lifecycle.ApprovalRequest `json:"approvalRequest,omitempty"`
 	// The key set.
 	KeySet *lifecycle.KeySet `json:"keySet,omitempty"`
 	// Errors that the caller can correct. Empty when the mutation succeeded.
@@ -1194,7 +1331,7 @@ type SubscribeToAPIPayload struct {
 	// The new API subscription.
 	APISubscription *lifecycle.APISubscription `json:"apiSubscription,omitempty"`
 	// Approval that the subscription waits for. Null when none is needed.
-	ApprovalRequest *ApprovalRequest `json:"approvalRequest,omitempty"`
+	ApprovalRequest *lifecycle.ApprovalRequest `json:"approvalRequest,omitempty"`
 	// Key sets of the subscription, reused or new. Empty while an approval is pending.
 	KeySetAssignments []KeySetAssignment `json:"keySetAssignments"`
 	// Errors that the caller can correct. Empty when the mutation succeeded.
@@ -1489,6 +1626,10 @@ type UpdateOrganizationPayload struct {
 type UpdatePolicyTemplateInput struct {
 	// ID of the template.
 	ID string `json:"id"`
+	// Approvals that actions need, at most one rule for each action. Replaces all.
+	Approvals graphql.Omittable[[]ApprovalRuleInput] `json:"approvals,omitempty"`
+	// How long a secret that nobody was present to see waits to be claimed.
+	ClaimWindow graphql.Omittable[*lifecycle.Duration] `json:"claimWindow,omitempty"`
 	// What the template is for.
 	Description graphql.Omittable[*string] `json:"description,omitempty"`
 	// Fails with `STALE_VERSION` unless the object still has this version.
@@ -1501,6 +1642,8 @@ type UpdatePolicyTemplateInput struct {
 	Limits graphql.Omittable[*LimitsInput] `json:"limits,omitempty"`
 	// Name of the template.
 	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// Renewal of keys.
+	Renewal graphql.Omittable[*RenewalRuleInput] `json:"renewal,omitempty"`
 	// Rotation of keys.
 	Rotation graphql.Omittable[*RotationRuleInput] `json:"rotation,omitempty"`
 }
@@ -1628,6 +1771,8 @@ func (ValidationError) IsUserError() {}
 type Viewer struct {
 	// Who acts: the user behind the credential.
 	Actor object.Actor `json:"actor"`
+	// Approval requests that wait for a decision of the viewer.
+	ApprovalInbox *query.Connection[lifecycle.ApprovalRequest] `json:"approvalInbox,omitempty"`
 	// When the credential expires. Live subscriptions end at that time. Null: when it is revoked.
 	CredentialExpiresAt *time.Time `json:"credentialExpiresAt,omitempty"`
 	// Permissions of the viewer that hold in the whole tenant.
@@ -1638,7 +1783,25 @@ type Viewer struct {
 	User *lifecycle.User `json:"user,omitempty"`
 }
 
-// How a key set relates to the filter of a subscription now.
+// Input of `withdrawRequest`.
+type WithdrawRequestInput struct {
+	// ID of the approval request.
+	ID string `json:"id"`
+	// Why the change is made. Recorded in the event log, and with a decision.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+	// Fails with `STALE_VERSION` unless the object still has this version.
+	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
+}
+
+// Payload of `withdrawRequest`.
+type WithdrawRequestPayload struct {
+	// The approval request.
+	ApprovalRequest *lifecycle.ApprovalRequest `json:"approvalRequest,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
+// How an object relates to the filter of a subscription now.
 type ChangeKind string
 
 const (

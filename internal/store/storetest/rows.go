@@ -395,7 +395,7 @@ func testDependents(t *testing.T, db Database) {
 		want []string
 	}{
 		{(*lifecycle.Organization)(nil), string(w.org.ID), texts(w.group.ID, w.user.ID, w.api.ID, w.app.ID)},
-		{(*lifecycle.Group)(nil), string(w.group.ID), texts(w.app.ID)},
+		{(*lifecycle.Group)(nil), string(w.group.ID), texts(w.app.ID, w.template.ID, w.approval.ID)},
 		{(*lifecycle.User)(nil), string(w.user.ID), texts(w.app.ID)},
 		{(*lifecycle.Role)(nil), string(w.role.ID), texts(w.assignment.ID)},
 		{(*lifecycle.Environment)(nil), string(w.env.ID), texts(w.tenant.ID, w.api.ID, w.sub.ID, w.set.ID, w.gateway.ID)},

@@ -33,6 +33,7 @@ type world struct {
 	key        lifecycle.Key
 	milestone  lifecycle.Milestone
 	bulk       lifecycle.BulkOperation
+	approval   lifecycle.ApprovalRequest
 }
 
 // newWorld makes the rows of a tenant, every value present.
@@ -75,6 +76,14 @@ func newWorld() *world {
 		Rotation: lifecycle.RotationRule{
 			Mode: lifecycle.RotationAutomatic, Interval: ptr(lifecycle.Days(30)),
 			Overlap: lifecycle.Elapsed(36*time.Hour + 1500*time.Microsecond), IsManualRegenerationAllowed: true,
+		},
+		Renewal: lifecycle.RenewalRule{Mode: lifecycle.RenewalExtend}, ClaimWindow: lifecycle.Days(3),
+		Approvals: []lifecycle.ApprovalRule{
+			{
+				Action: lifecycle.ApprovalToRevoke, ApproverGroupID: &w.group.ID, Mode: lifecycle.ApprovalByAnyone, RequiredApprovals: 2,
+				IsSelfApprovalAllowed: ptr(false), Timeout: ptr(lifecycle.Days(5)),
+			},
+			{Action: lifecycle.ApprovalToRenew, Mode: lifecycle.ApprovalByAll, RequiredApprovals: 1},
 		},
 		KeyPrefix: ptr("pre"),
 		Limits: &lifecycle.Limits{
@@ -121,7 +130,23 @@ func newWorld() *world {
 		Items:     []lifecycle.BulkOperationItem{{SubjectID: w.set.ID, Status: lifecycle.ItemSucceeded}},
 		CreatedAt: start, CompletedAt: at(1),
 	}
+	w.approval = w.newApproval(string(w.set.ID), lifecycle.ApprovalToRenew)
+	w.approval.KeySetID = &w.set.ID
 	return w
+}
+
+// newApproval makes a request of the world's user, every value present but that of the key set.
+func (w *world) newApproval(subject string, action lifecycle.ApprovalAction) lifecycle.ApprovalRequest {
+	at := func(days int) *time.Time { return ptr(start.AddDate(0, 0, days)) }
+	ada := lifecycle.ActorRef{Kind: lifecycle.ActorUser, ID: string(w.user.ID), Name: "Ada"}
+	return lifecycle.ApprovalRequest{
+		ID: id[lifecycle.ApprovalRequestID](lifecycle.KindApprovalRequest), TenantID: w.tenant.ID, Action: action, SubjectID: subject,
+		ApplicationID: w.app.ID, EnvironmentID: w.env.ID, Requester: ada, Comment: ptr("please \"now\""),
+		Arguments:       lifecycle.ApprovalArguments{Overlap: ptr(lifecycle.Days(1)), ExpiresAt: at(40), Reason: ptr(lifecycle.ReasonOther)},
+		ApproverGroupID: &w.group.ID, Mode: lifecycle.ApprovalByAnyone, RequiredApprovals: 2, IsSelfApprovalAllowed: true,
+		Decisions: []lifecycle.ApprovalDecision{{Decider: ada, IsApproved: true, Comment: ptr("fine"), DecidedAt: start}},
+		Status:    lifecycle.ApprovalPending, FailureReason: ptr("why"), ExpiresAt: at(5), ResolvedAt: at(4), Version: 1, CreatedAt: start, UpdatedAt: start,
+	}
 }
 
 // newKey makes a key of the world's key set; it is the latest.
@@ -131,7 +156,7 @@ func (w *world) newKey(sequence int) lifecycle.Key {
 		ID: id[lifecycle.KeyID](lifecycle.KindKey), TenantID: w.tenant.ID, KeySetID: w.set.ID, SequenceNumber: sequence,
 		Status: lifecycle.KeyActive, IsLatest: true, PublicIdentifier: "kw_b", Hint: "x9z", Digest: digest(), DigestVersion: 2, IsRecoverable: true,
 		ActivatedAt: at(1), ExpiresAt: at(90), RetiresAt: at(3), RevokedAt: at(4), RevocationReason: ptr(lifecycle.ReasonSuperseded),
-		LastUsedAt: at(5), LastUsedFrom: ptr(netip.MustParseAddr("2001:db8::1")), CreatedAt: start,
+		LastUsedAt: at(5), LastUsedFrom: ptr(netip.MustParseAddr("2001:db8::1")), ClaimantID: &w.user.ID, ClaimableUntil: at(50_000), CreatedAt: start,
 	}
 }
 
@@ -159,7 +184,7 @@ func (w *world) event(summary string) lifecycle.Event {
 func (w *world) rows() []any {
 	return []any{
 		&w.tenant, &w.org, &w.group, &w.user, &w.role, &w.assignment, &w.signIn, &w.env, &w.gateway, &w.template, &w.policy,
-		&w.api, &w.app, &w.sub, &w.set, &w.key, &w.milestone, &w.bulk,
+		&w.api, &w.app, &w.sub, &w.set, &w.key, &w.milestone, &w.bulk, &w.approval,
 	}
 }
 
