@@ -12,6 +12,7 @@ import (
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/manage"
 	"github.com/keywright/keywright/internal/query"
+	"github.com/keywright/keywright/internal/validate"
 )
 
 // Config is what the graph works with.
@@ -40,9 +41,8 @@ type Config struct {
 
 // Validator answers whether presented credentials may pass.
 type Validator interface {
-	// Validate judges a credential of the tenant. publicIdentifier is the user name or client id of a credential of two
-	// parts; empty members are not given. A refusal is a verdict; an error means that it could not be decided.
-	Validate(ctx context.Context, tenant lifecycle.TenantID, credential, publicIdentifier string, apiID lifecycle.APIID, environmentSlug string) (lifecycle.Verdict, error)
+	// Validate judges what is presented to the tenant. An error says that it could not decide.
+	Validate(ctx context.Context, tenant lifecycle.TenantID, p *validate.Presentation) (lifecycle.Verdict, error)
 }
 
 // NewExecutableSchema returns the schema with its resolvers. What serves it is NewHandler; this is for who walks it.

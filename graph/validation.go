@@ -3,29 +3,27 @@ package graph
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/keywright/keywright/graph/internal/gen"
 	"github.com/keywright/keywright/graph/object"
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/secret"
+	"github.com/keywright/keywright/internal/validate"
 )
 
 var errUndecided = &codedError{code: CodeUndecided, message: "cannot decide now: ask again, and do not let the call pass"}
 
 // ValidateCredentials asks the service that gateways ask. A refusal is a verdict.
 func (r queryResolver) ValidateCredentials(ctx context.Context, in gen.ValidateCredentialsInput) (*object.Validation, error) {
-	tenant := scopeFrom(ctx).caller.TenantID
-	var publicIdentifier, environmentSlug string
-	var apiID lifecycle.APIID
-	if p := in.PublicIdentifier.Value(); p != nil {
-		publicIdentifier = *p
+	p := validate.Presentation{
+		Credential: secret.NewText(in.Credential), PublicIdentifier: or(in.PublicIdentifier, ""), APIID: lifecycle.APIID(or(in.APIID, "")),
+		EnvironmentSlug: or(in.EnvironmentSlug, ""), Scopes: list(in.Scopes), IPAddress: or(in.IPAddress, netip.Addr{}),
 	}
-	if p := in.EnvironmentSlug.Value(); p != nil {
-		environmentSlug = *p
+	if len(p.Scopes) > lifecycle.MaxScopes {
+		return nil, lifecycle.CheckScopes(p.Scopes, "input", "scopes")
 	}
-	if p := in.APIID.Value(); p != nil {
-		apiID = lifecycle.APIID(*p)
-	}
-	verdict, err := r.Validate.Validate(ctx, tenant, in.Credential, publicIdentifier, apiID, environmentSlug)
+	verdict, err := r.Validate.Validate(ctx, scopeFrom(ctx).caller.TenantID, &p)
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("validate credentials: %w", err)

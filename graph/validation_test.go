@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/validate"
 )
 
 // undecided is a validator that cannot reach anybody.
 type undecided struct{ cause error }
 
-func (u undecided) Validate(context.Context, lifecycle.TenantID, string, string, lifecycle.APIID, string) (lifecycle.Verdict, error) {
+func (u undecided) Validate(context.Context, lifecycle.TenantID, *validate.Presentation) (lifecycle.Verdict, error) {
 	return lifecycle.Verdict{}, u.cause
 }
 

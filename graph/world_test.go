@@ -27,6 +27,7 @@ import (
 	"github.com/keywright/keywright/internal/query"
 	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/store"
+	"github.com/keywright/keywright/internal/validate"
 )
 
 // empty is a database with its tables and nothing in them; making one takes a second.
@@ -107,7 +108,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // Validate implements graph.Validator: the test says what is decided.
-func (w *world) Validate(context.Context, lifecycle.TenantID, string, string, lifecycle.APIID, string) (lifecycle.Verdict, error) {
+func (w *world) Validate(context.Context, lifecycle.TenantID, *validate.Presentation) (lifecycle.Verdict, error) {
 	return w.verdict, nil
 }
 

@@ -111,10 +111,8 @@ type validator struct {
 }
 
 // Validate implements graph.Validator.
-func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, credential, publicIdentifier string, apiID lifecycle.APIID, environmentSlug string) (lifecycle.Verdict, error) {
-	verdict, err := v.service.Validate(ctx, tenant, &validate.Presentation{
-		Credential: secret.NewText(credential), PublicIdentifier: publicIdentifier, APIID: apiID, EnvironmentSlug: environmentSlug,
-	})
+func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, p *validate.Presentation) (lifecycle.Verdict, error) {
+	verdict, err := v.service.Validate(ctx, tenant, p)
 	if err == nil {
 		v.metrics.Verdict(verdict.Code)
 	}
@@ -123,7 +121,9 @@ func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, cred
 
 // validateOverHTTP implements httpapi.Validator.
 func (v validator) validateOverHTTP(ctx context.Context, tenant lifecycle.TenantID, p httpapi.Presentation) (lifecycle.Verdict, error) {
-	return v.Validate(ctx, tenant, p.Credential, p.PublicIdentifier, p.APIID, p.EnvironmentSlug)
+	return v.Validate(ctx, tenant, &validate.Presentation{
+		Credential: secret.NewText(p.Credential), PublicIdentifier: p.PublicIdentifier, APIID: p.APIID, EnvironmentSlug: p.EnvironmentSlug,
+	})
 }
 
 // feed is the event feed as the graph uses it.

@@ -20,6 +20,7 @@ import (
 	"github.com/keywright/keywright/internal/authorize"
 	"github.com/keywright/keywright/internal/httpapi"
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/limit"
 	"github.com/keywright/keywright/internal/live"
 	"github.com/keywright/keywright/internal/manage"
 	"github.com/keywright/keywright/internal/secret"
@@ -43,6 +44,8 @@ type Server struct {
 	shared     shared.State
 	follower   *live.Follower
 	uses       *validate.Uses
+	counters   shared.Counters
+	limits     *limit.Limiter
 	validation *validate.Service
 	service    *manage.Service
 	graph      *graphEdge
@@ -110,6 +113,9 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	now, started := s.config.now(), machineTime()
 	elapsed := func() time.Duration { return machineTime().Sub(started) }
 	db, keyring := s.opened.store, s.opened.keyring
+	if err := s.openLimits(now); err != nil {
+		return err
+	}
 	late := &follower{}
 	s.uses = validate.NewUses(rand.Text(), func(ctx context.Context, batch validate.UseBatch) error {
 		all := make([]manage.Use, len(batch.Uses))
@@ -120,7 +126,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}, s.logger)
 	s.validation = validate.New(validate.Config{
 		Keyring: keyring, Store: db, NotFound: manage.ErrNotFound, Digests: db.Digests, Entries: projection.ForValidators{State: s.shared}, Log: late,
-		Uses: s.uses, Now: now, Elapsed: elapsed, Logger: s.logger,
+		Uses: s.uses, Limits: s.limits, Now: now, Elapsed: elapsed, Logger: s.logger,
 	})
 	s.follower = live.NewFollower(live.Config{
 		Log: db, State: projection.ForFollower{State: s.shared}, Near: projection.ForNear{Service: s.validation}, Now: now, Elapsed: elapsed, Logger: s.logger,
@@ -172,6 +178,7 @@ func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, now func() 
 	authenticate := manage.NewAuthenticator(db, keyring, now).Authenticate
 	metrics := httpapi.NewMetrics()
 	s.registerMetrics(metrics.Registry, s.validation)
+	s.registerLimits(metrics.Registry)
 	validators := validator{s.validation, metrics}
 	s.graph = s.newGraph(db, authenticate, validators)
 	mux := s.routes(authenticate, metrics, validators.validateOverHTTP)
@@ -193,6 +200,7 @@ func (s *Server) run() {
 	s.group.Go(func() error { return s.follower.Run(feed) })
 	s.group.Go(func() error { return s.validation.Run(feed) })
 	s.group.Go(func() error { return s.uses.Run(rest) })
+	s.group.Go(func() error { return s.limits.Run(rest) })
 	s.group.Go(func() error { return s.cleanRegularly(rest) })
 	s.group.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -260,8 +268,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 func (s *Server) close() error {
 	var err error
+	if s.counters != nil {
+		err = s.counters.Close()
+	}
 	if s.shared != nil {
-		err = s.shared.Close()
+		err = errors.Join(err, s.shared.Close())
 	}
 	if s.opened != nil {
 		err = errors.Join(err, s.opened.store.Close())

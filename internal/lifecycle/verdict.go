@@ -37,6 +37,8 @@ type Presented struct {
 	EnvironmentSlug string
 	Scopes          []string   // those that the call needs
 	IPAddress       netip.Addr // where the call comes from; not checked unless the policy names networks, and then needed
+	ByToken         bool       // an access token stands for the key, and
+	TokenScopes     []string   // the call may need no other scopes than these
 }
 
 // Verdict is the answer to "may this key call this API now?".
@@ -70,6 +72,13 @@ func (v Verdict) IsValid() bool { return v.Code == VerdictValid }
 // does not help.
 func (v Verdict) RetrySeconds() int { return int((v.RetryAfter + time.Second - 1) / time.Second) }
 
+// covers says whether the scopes that the call needs are there.
+func (f *Facts) covers(p Presented) bool {
+	return !slices.ContainsFunc(p.Scopes, func(s string) bool {
+		return !slices.Contains(f.Scopes, s) || p.ByToken && !slices.Contains(p.TokenScopes, s)
+	})
+}
+
 // Unknown is the verdict over a key that does not exist, is malformed or belongs to another
 // tenant: all three look alike to the caller.
 func Unknown() Verdict { return Verdict{Code: VerdictNotFound} }
@@ -99,7 +108,7 @@ func Judge(f *Facts, p Presented, now time.Time) Verdict {
 		code = VerdictForbidden
 	case !f.Limits.allows(p.IPAddress):
 		code = VerdictNetworkNotAllowed
-	case slices.ContainsFunc(p.Scopes, func(s string) bool { return !slices.Contains(f.Scopes, s) }):
+	case !f.covers(p):
 		code = VerdictInsufficientScope
 	}
 	return Verdict{Code: code, Facts: f}

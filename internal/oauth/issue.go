@@ -88,7 +88,7 @@ func (s *Service) authenticate(ctx context.Context, clientID string, clientSecre
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", validate.ErrUndecided, err)
 	}
-	verdict, err := s.Keys.Validate(ctx, tenant, &validate.Presentation{Credential: clientSecret, PublicIdentifier: clientID})
+	verdict, err := s.Keys.Validate(ctx, tenant, &validate.Presentation{Credential: clientSecret, PublicIdentifier: clientID, IsNoCall: true})
 	if err != nil {
 		return nil, err
 	}

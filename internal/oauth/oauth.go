@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/keywright/keywright/internal/lifecycle"
@@ -86,6 +87,7 @@ func (s *Service) examine(ctx context.Context, tenant lifecycle.TenantID, p *val
 	}
 	asClient := *p // what is asked stays the same; what is shown is the client instead of a secret
 	asClient.Credential, asClient.PublicIdentifier = secret.Text{}, token.ClientID
+	asClient.ByToken, asClient.TokenScopes = true, strings.Fields(token.Scope)
 	verdict, err := s.Keys.ValidateKey(ctx, tenant, digest, &asClient)
 	switch f := verdict.Facts; {
 	case err != nil:

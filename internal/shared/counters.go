@@ -2,7 +2,11 @@ package shared
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"sync"
 	"time"
 )
@@ -55,9 +59,10 @@ func checkCounts(counts ...int64) error {
 	return nil
 }
 
-// MemoryCounters are the Counters of an installation that is one process. They end with it.
+// MemoryCounters are the Counters of an installation that is one process.
 type MemoryCounters struct {
-	now func() time.Time
+	now  func() time.Time
+	file string // where quotas are kept while the process does not run; empty: nowhere
 
 	mu      sync.Mutex
 	quotas  map[string]*memoryQuota
@@ -79,6 +84,66 @@ var _ Counters = (*MemoryCounters)(nil)
 // NewMemoryCounters returns empty counters. now is the clock that buckets refill and counters expire by.
 func NewMemoryCounters(now func() time.Time) *MemoryCounters {
 	return &MemoryCounters{now: now, quotas: map[string]*memoryQuota{}, buckets: map[string]memoryBucket{}}
+}
+
+// OpenMemoryCounters returns the counters that were closed last with the same file. A process that is killed keeps nothing
+// that it counted. The error says why the file could not be read; the counters are empty then.
+func OpenMemoryCounters(file string, now func() time.Time) (*MemoryCounters, error) {
+	m := NewMemoryCounters(now)
+	m.file = file
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	kept := map[string]keptQuota{}
+	if err == nil {
+		err = json.Unmarshal(text, &kept)
+	}
+	if err != nil {
+		return m, fmt.Errorf("read counters: %w", err)
+	}
+	for name, q := range kept {
+		if q.Used > 0 && q.Expires.After(now()) {
+			m.quotas[name] = &memoryQuota{members: map[string]int64{}, left: q.Used, expires: q.Expires}
+		}
+	}
+	return m, nil
+}
+
+// keptQuota is a quota in the file.
+type keptQuota struct {
+	Used    int64     `json:"used"`
+	Expires time.Time `json:"expires"`
+}
+
+// Close implements [Counters]. It writes the file, if there is one.
+func (m *MemoryCounters) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.file == "" {
+		return nil
+	}
+	kept := map[string]keptQuota{}
+	for name, q := range m.quotas {
+		used := q.left
+		for _, n := range q.members {
+			used += n
+		}
+		if q.expires.After(m.now()) {
+			kept[name] = keptQuota{Used: used, Expires: q.expires}
+		}
+	}
+	text, err := json.Marshal(kept)
+	if err == nil {
+		err = os.WriteFile(m.file+".new", text, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(m.file+".new", m.file)
+	}
+	if err != nil {
+		return fmt.Errorf("keep counters: %w", err)
+	}
+	return nil
 }
 
 // TakeQuota implements [Counters].
@@ -166,6 +231,3 @@ func (m *MemoryCounters) sweep(now time.Time) {
 	}
 	m.swept = len(m.quotas) + len(m.buckets)
 }
-
-// Close implements [Counters].
-func (m *MemoryCounters) Close() error { return nil }

@@ -1,6 +1,8 @@
 package shared_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -73,5 +75,40 @@ func TestMemoryCountersForgetWhatIsOver(t *testing.T) {
 	clock.advance(time.Minute)
 	if left := take(1); left != 9 {
 		t.Errorf("%d are left, want 9", left)
+	}
+}
+
+func TestMemoryCountersAreThereAgainAfterClose(t *testing.T) {
+	clock := &clock{now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
+	file := filepath.Join(t.TempDir(), "counters.json")
+	left := func(c *shared.MemoryCounters, quota string) int64 {
+		_, left, _, err := c.TakeQuota(t.Context(), quota, "b", 0, 0, 0, 100, 2*time.Hour)
+		check(t, err)
+		return left
+	}
+	open := func() *shared.MemoryCounters {
+		c, err := shared.OpenMemoryCounters(file, clock.Now)
+		check(t, err)
+		return c
+	}
+	c := open()
+	for quota, ttl := range map[string]time.Duration{"minute": time.Minute, "hour": time.Hour} {
+		_, _, _, err := c.TakeQuota(t.Context(), quota, "a", 30, 0, 5, 100, ttl)
+		check(t, err)
+		check(t, c.LeaveQuota(t.Context(), quota, "another", 7, ttl))
+	}
+	check(t, c.Close())
+	clock.advance(30 * time.Minute)
+	c = open()
+	if got := left(c, "hour"); got != 100-35-7 {
+		t.Errorf("%d are left of the hour", got)
+	}
+	if got := left(c, "minute"); got != 100 {
+		t.Errorf("%d are left of the minute that is over", got)
+	}
+	check(t, c.Close())
+	check(t, os.WriteFile(file, []byte("{"), 0o600))
+	if c, err := shared.OpenMemoryCounters(file, clock.Now); err == nil || left(c, "hour") != 100 {
+		t.Errorf("a damaged file: %v", err)
 	}
 }

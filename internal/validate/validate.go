@@ -24,6 +24,13 @@ type Presentation struct {
 	PublicIdentifier string
 	APIID            lifecycle.APIID // empty: any API
 	EnvironmentSlug  string          // empty: any environment
+	Scopes           []string        // that the call needs
+	IPAddress        netip.Addr      // where the call comes from; the zero value: not known
+	// ByToken says that an access token with these scopes stands for the credential.
+	ByToken     bool
+	TokenScopes []string
+	// IsNoCall says that the question is not about a call, so that no limit counts it.
+	IsNoCall bool
 }
 
 func (p *Presentation) parse() (secret.Credential, error) {
@@ -49,6 +56,11 @@ type Store interface {
 	GatewayFacts(ctx context.Context, digest []byte) (lifecycle.GatewayFacts, int64, error)
 }
 
+// Limits counts calls that may pass otherwise. limit.Limiter is one. It is asked only where a policy limits something.
+type Limits interface {
+	Take(ctx context.Context, f *lifecycle.Facts, now time.Time) lifecycle.Allowance
+}
+
 // Log says what is proven about the log. live.Follower is one and says what both promise: Known is what this process'
 // own memory is judged by, Projected what the shared state is.
 type Log interface {
@@ -65,6 +77,7 @@ type Config struct {
 	Entries  Entries
 	Log      Log
 	Uses     *Uses  // nil: uses are not recorded
+	Limits   Limits // nil: nothing is counted
 	Tokens   Tokens // nil: access tokens are malformed credentials. Set before the first question is asked
 	// Now is the clock that expiry is judged by. Elapsed only moves forward and is the one that Log counts by.
 	Now     func() time.Time
@@ -165,16 +178,16 @@ func (s *Service) Validate(ctx context.Context, tenant lifecycle.TenantID, p *Pr
 		return lifecycle.Unknown(), nil //nolint:nilerr // a malformed key is a verdict, not an error
 	}
 	facts, isNear, err := find(ctx, s.keys, tenant, credential)
-	return s.decide(facts, isNear, err, p)
+	return s.decide(ctx, facts, isNear, err, p)
 }
 
 // ValidateKey is Validate for a key whose digest is known, because something else than its secret has proven it.
 func (s *Service) ValidateKey(ctx context.Context, tenant lifecycle.TenantID, digest [32]byte, p *Presentation) (lifecycle.Verdict, error) {
 	if facts, isKnown := s.keys.atHand(tenant, &digest); isKnown {
-		return s.decide(facts, true, nil, p)
+		return s.decide(ctx, facts, true, nil, p)
 	}
 	key, err := s.keys.away(ctx, tenant, [][32]byte{digest})
-	return s.decide(key.value, false, err, p)
+	return s.decide(ctx, key.value, false, err, p)
 }
 
 // NeverIssued says that no key ever had the digest, without asking anybody; false says that one may have had it.
@@ -183,7 +196,7 @@ func (s *Service) NeverIssued(digest *[32]byte) bool {
 	return isLeased && s.issued.excludes(digest)
 }
 
-func (s *Service) decide(facts *lifecycle.Facts, isNear bool, err error, p *Presentation) (lifecycle.Verdict, error) {
+func (s *Service) decide(ctx context.Context, facts *lifecycle.Facts, isNear bool, err error, p *Presentation) (lifecycle.Verdict, error) {
 	switch {
 	case err != nil:
 		s.counts.undecided.Add(1)
@@ -191,21 +204,26 @@ func (s *Service) decide(facts *lifecycle.Facts, isNear bool, err error, p *Pres
 	case isNear:
 		s.counts.near.Add(1)
 	}
-	return s.judge(facts, p), nil
+	return s.judge(ctx, facts, p), nil
 }
 
 // judge makes the verdict of this instant.
-func (s *Service) judge(facts *lifecycle.Facts, p *Presentation) lifecycle.Verdict {
+func (s *Service) judge(ctx context.Context, facts *lifecycle.Facts, p *Presentation) lifecycle.Verdict {
 	if facts == nil {
 		s.counts.unknown.Add(1)
 		return lifecycle.Unknown()
 	}
 	now := s.Now()
 	verdict := lifecycle.Judge(facts, lifecycle.Presented{
-		IsPair: p.PublicIdentifier != "", APIID: p.APIID, EnvironmentSlug: p.EnvironmentSlug,
+		IsPair: p.PublicIdentifier != "", APIID: p.APIID, EnvironmentSlug: p.EnvironmentSlug, Scopes: p.Scopes, IPAddress: p.IPAddress,
+		ByToken: p.ByToken, TokenScopes: p.TokenScopes,
 	}, now)
+	if facts.Limits != nil && s.Limits != nil && !p.IsNoCall && verdict.IsValid() {
+		allowed := s.Limits.Take(ctx, facts, now)
+		verdict.Code, verdict.RetryAfter, verdict.Quota = allowed.Code, allowed.RetryAfter, allowed.Quota
+	}
 	if s.Uses != nil && verdict.Facts != nil {
-		s.Uses.Note(verdict.Facts, verdict.IsValid(), now, netip.Addr{})
+		s.Uses.Note(verdict.Facts, verdict.IsValid(), now, p.IPAddress.Unmap())
 	}
 	switch {
 	case verdict.IsValid():

@@ -8411,8 +8411,14 @@ input ValidateCredentialsInput {
   Short name of the environment in which the call is made. Null: any environment.
   """
   environmentSlug: String
+  """
+  The address that the call comes from. A policy that names networks refuses a call without it.
+  """
+  ipAddress: IPAddress
   """User name or client ID, for credentials that consist of two parts."""
   publicIdentifier: String
+  """Scopes that the call needs, at most 50. The credentials must have all of them."""
+  scopes: [String!]
 }
 
 """
@@ -48124,7 +48130,7 @@ func (ec *executionContext) unmarshalInputValidateCredentialsInput(ctx context.C
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"apiId", "credential", "environmentSlug", "publicIdentifier"}
+	fieldsInOrder := [...]string{"apiId", "credential", "environmentSlug", "ipAddress", "publicIdentifier", "scopes"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -48152,6 +48158,13 @@ func (ec *executionContext) unmarshalInputValidateCredentialsInput(ctx context.C
 				return it, err
 			}
 			it.EnvironmentSlug = graphql.OmittableOf(data)
+		case "ipAddress":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ipAddress"))
+			data, err := ec.unmarshalOIPAddress2ᚖnetᚋnetipᚐAddr(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IPAddress = graphql.OmittableOf(data)
 		case "publicIdentifier":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("publicIdentifier"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -48159,6 +48172,13 @@ func (ec *executionContext) unmarshalInputValidateCredentialsInput(ctx context.C
 				return it, err
 			}
 			it.PublicIdentifier = graphql.OmittableOf(data)
+		case "scopes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("scopes"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Scopes = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil

@@ -1750,8 +1750,12 @@ type ValidateCredentialsInput struct {
 	Credential string `json:"credential"`
 	// Short name of the environment in which the call is made. Null: any environment.
 	EnvironmentSlug graphql.Omittable[*string] `json:"environmentSlug,omitempty"`
+	// The address that the call comes from. A policy that names networks refuses a call without it.
+	IPAddress graphql.Omittable[*netip.Addr] `json:"ipAddress,omitempty"`
 	// User name or client ID, for credentials that consist of two parts.
 	PublicIdentifier graphql.Omittable[*string] `json:"publicIdentifier,omitempty"`
+	// Scopes that the call needs, at most 50. The credentials must have all of them.
+	Scopes graphql.Omittable[[]string] `json:"scopes,omitempty"`
 }
 
 // A value is missing, malformed or out of range.
