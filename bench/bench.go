@@ -84,11 +84,13 @@ func (b *bench) must(err error) {
 func (b *bench) Helper()                  {}
 func (b *bench) Context() context.Context { return b.ctx }
 func (b *bench) Cleanup(fn func())        { b.cleanups = append(b.cleanups, fn) }
+func (b *bench) Failed() bool             { return len(b.errs) > 0 }
 func (b *bench) Error(args ...any)        { b.errs = append(b.errs, errors.New(fmt.Sprint(args...))) }
 
 func (b *bench) Errorf(format string, args ...any) {
 	b.errs = append(b.errs, fmt.Errorf(format, args...))
 }
+func (b *bench) Logf(format string, args ...any)   { b.printf(format+"\n", args...) }
 func (b *bench) Fatal(args ...any)                 { panic(ended{errors.New(fmt.Sprint(args...))}) }
 func (b *bench) Fatalf(format string, args ...any) { panic(ended{fmt.Errorf(format, args...)}) }
 

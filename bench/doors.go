@@ -1,24 +1,38 @@
 package main
 
+import (
+	"fmt"
+	"slices"
+)
+
 // The goals of the hot path, as ratios to the bare handler.
 var (
-	goalNear    = goal{ratio: .65, cpu: 1.6}
-	goalRedis   = goal{ratio: .5}
-	goalGarbage = goal{ratio: .8}
+	goalNear      = goal{ratio: .65, cpu: 1.6}
+	goalAuthorize = goal{ratio: .75}
+	goalRedis     = goal{ratio: .5}
+	goalGarbage   = goal{ratio: .8}
+	goalBatch     = goal{ratio: 1. / 15}
 )
+
+// batchSize is how many credentials are asked about at once.
+const batchSize = 100
+
+// siteDoors are those of a node with PostgreSQL and Redis.
+var siteDoors = []string{"near", "batch", "garbage", "authorize", "grpc", "nginx", "database", "redis", "unknown"}
 
 // measureDoors compares what gateways ask with a bare net/http handler that reads the body of a POST and answers with a
 // small, fixed one.
 func measureDoors(b *bench) {
 	b.group(func(b *bench) {
 		bare := b.start(b.itself(), partBare)
-		if b.wants("near") || b.wants("garbage") || b.wants("database") || b.wants("redis") || b.wants("unknown") {
-			keys := 0
+		if slices.ContainsFunc(siteDoors, b.wants) {
+			keys := batchSize
 			if b.wants("database") || b.wants("redis") {
 				keys = b.issued
 			}
 			s := b.site(keys)
 			s.inMemory(b, bare)
+			s.asked(b, bare)
 			s.beyondMemory(b, bare)
 		}
 		if b.wants("embedded") {
@@ -41,6 +55,11 @@ func (s *site) inMemory(b *bench, bare *process) {
 	if b.wants("near") {
 		b.compare("/v1/validate: near hit", baseline, validate("VALID", s.good), goalNear)
 	}
+	if b.wants("batch") {
+		body := string(s.batch(s.keys[:batchSize]))
+		b.compare(fmt.Sprintf("/v1/validate: %d near hits at once, to one", batchSize), validate("VALID", s.good),
+			b.askOver(b.connections, s.node, s.validates("VALID", same(body))), goalBatch)
+	}
 	if b.wants("garbage") {
 		b.compare("/v1/validate: garbage", baseline, validate("NOT_FOUND", exampleCredential), goalGarbage)
 	}
@@ -52,7 +71,7 @@ func (s *site) beyondMemory(b *bench, bare *process) {
 	baseline := b.bareSide(bare, s.presents(s.good))
 	if b.wants("database") || b.wants("redis") {
 		rest := s.once(b, "/v1/validate: from the database", s.node, baseline, databaseReads, goal{})
-		rest.limit.Store(int64(len(s.keys)))
+		rest.limit.Store(int64(len(rest.keys)))
 		b.askOver(b.connections, s.node, s.validates("VALID", rest.next))(b.bound) // now Redis has all of them
 		s.once(b, "/v1/validate: from Redis", s.start(b), baseline, sharedAnswers, goalRedis)
 	}
@@ -66,7 +85,7 @@ func (s *site) beyondMemory(b *bench, bare *process) {
 // once compares validations of keys that the node has not seen before, and makes sure where the answers came from. It
 // returns the keys that are left.
 func (s *site) once(b *bench, name string, node *process, baseline side, source string, g goal) *supply {
-	p := &supply{site: s, keys: s.keys}
+	p := &supply{site: s, keys: s.keys[batchSize:]}
 	rose := b.counted(node, source, func() {
 		b.compare(name, baseline, p.portions(b.rounds, b.askOver(b.connections, node, s.validates("VALID", p.next))), g)
 	})

@@ -87,7 +87,7 @@ var groups = []struct {
 	sections []string
 	measure  func(*bench)
 }{
-	{"doors", []string{"near", "garbage", "database", "redis", "unknown", "embedded"}, measureDoors},
+	{"doors", append(slices.Clone(siteDoors), "embedded"), measureDoors},
 	{"service", []string{"service"}, measureService},
 	{"where", []string{"where"}, measureWhere},
 	{"near-memory", []string{"near-memory"}, measureNearMemory},

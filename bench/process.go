@@ -21,18 +21,22 @@ import (
 type process struct {
 	apptest.Client
 	command *exec.Cmd
-	log     string // path of what it wrote to standard error
+	log     string      // path of what it wrote to standard error
+	envoy   chan string // where it answers Envoy, once; when it does
 	ended   chan struct{}
 }
 
-var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+var (
+	address      = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+	envoyAddress = regexp.MustCompile(`^  Envoy +(127\.0\.0\.1:\d+)`)
+)
 
 // start runs a server and waits until it has said where it listens. What it logs goes to a file, as in production: a
 // pipe would be emptied by the process that sends the load.
 func (b *bench) start(program string, args ...string) *process {
 	log, err := os.CreateTemp(b.TempDir(), "*.log")
 	b.must(err)
-	p := &process{command: exec.Command(program, args...), log: log.Name(), ended: make(chan struct{})}
+	p := &process{command: exec.Command(program, args...), log: log.Name(), envoy: make(chan string, 1), ended: make(chan struct{})}
 	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.command.Stderr = log
 	out, err := p.command.StdoutPipe()
@@ -56,6 +60,9 @@ func (b *bench) start(program string, args ...string) *process {
 func (p *process) own(out io.Reader, found chan<- string) {
 	defer close(p.ended)
 	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if found := envoyAddress.FindStringSubmatch(lines.Text()); found != nil {
+			p.envoy <- found[1]
+		}
 		if url := address.FindString(lines.Text()); url != "" && p.URL == "" {
 			select {
 			case found <- url:
@@ -64,6 +71,13 @@ func (p *process) own(out io.Reader, found chan<- string) {
 		}
 	}
 	_ = p.command.Wait() // why it ended stands in its log
+}
+
+// forEnvoy is the same process where Envoy asks it. It may be called once.
+func (p *process) forEnvoy() *process {
+	other := *p
+	other.URL = "http://" + <-p.envoy
+	return &other
 }
 
 // stop ends the process in order, and by force if that takes too long. It may have ended.

@@ -25,6 +25,7 @@ func serveProfiled(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&c.Listen, "listen", "", "`address`, as of keywright serve")
 	flags.StringVar(&c.Database, "database", "", "`URL`, as of keywright serve")
 	flags.StringVar(&c.Redis, "redis", "", "`URL`, as of keywright serve")
+	flags.StringVar(&c.ListenGRPC, "listen-grpc", "", "`address`, as of keywright serve")
 	path := flags.String("profile", "", "`file` for the profile; a later one replaces an earlier one")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ type site struct {
 // site makes an installation with so many keys and one node.
 func (b *bench) site(keys int) *site {
 	s := &site{place: b.postgres(testenv.PostgresServer(b, true)), redis: testenv.RedisServer(b)}
-	s.flags = append(s.flags, "--redis", s.redis.URL())
+	s.flags = append(s.flags, "--redis", s.redis.URL(), "--listen-grpc", "127.0.0.1:0")
 	first := s.start(b)
 	s.furnish(b, first.Client)
 	first.stop() // it has not heard of what comes now
@@ -150,6 +151,15 @@ func (s *site) checks(credential string) question {
 }
 
 func (s *site) asGateway() string { return tokenHeader + ": " + s.token + "\r\n" }
+
+// batch is the body of a validation of many credentials.
+func (s *site) batch(keys []issued) []byte {
+	bodies := make([][]byte, len(keys))
+	for i, k := range keys {
+		bodies[i] = s.presents(k.apiKey)
+	}
+	return append(append([]byte("["), bytes.Join(bodies, []byte(","))...), ']')
+}
 
 // presents is the body of a validation.
 func (s *site) presents(credential string) []byte { return presented(credential, s.slug) }

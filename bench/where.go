@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -24,44 +25,54 @@ var costs = []struct {
 	{"form and checksum", []string{"internal/secret."}},
 	{"judging", []string{"lifecycle.Judge"}},
 	{"counters, uses, metrics", []string{"prometheus", "validate.(*Uses)", "validate.(*counts)", "internal/usage", "httpapi.(*Metrics)"}},
-	{"token of the gateway", []string{"manage.(*Authenticator)", "internal/access.", "httpapi.Bearer", "internal/manage.", "Validate).caller", "(*Gateways)", "uthenticate"}},
-	{"shared state, Redis", []string{"internal/shared.", "go-redis", "app/projection."}},
-	{"limits", []string{"internal/limit"}},
+	{"token of the gateway", []string{"manage.(*Authenticator)", "internal/access.", "httpapi.Bearer", "internal/manage.", "Validate).caller", "Service).Gateway"}},
+	{"shared state, Redis", []string{"internal/shared.", "go-redis", "app/projection.", "validate.(*breaker)", "validate.decode", "validate.unmarshal"}},
+	{"limits, assertions", []string{"internal/limit", "internal/signing", "go-jose"}},
 	{"lookup, lease", []string{"internal/validate.", "internal/live.", "singleflight"}},
-	{"JSON of the request", []string{"encoding/json", "strictjson", "readPresentation", "decodePresentation", "unicode/utf8"}},
+	{"JSON of the request", []string{"encoding/json", "strictjson", "httpapi.scan", "httpapi.readQuestions", "httpapi.decode", "httpapi.readBody", "unicode/utf8"}},
 	{"log", []string{"log/slog"}},
 	{"routing", []string{"net/http.(*ServeMux)", "net/http.(*routing"}},
-	{"answer, own code of the door", []string{"internal/httpapi.", "internal/app."}},
+	{"answer, own code of the door", []string{"internal/httpapi.", "internal/authorize.", "internal/app."}},
 	{"net/http", []string{"net/http.", "net/textproto", "^bufio.", "^net.", "net/url", "^context."}},
 }
 
 const elsewhere = "runtime, other"
 
-// measureWhere profiles a server in this program while it answers near hits, and shares its processor time out.
+// measureWhere profiles a server in this program while it answers, and shares its processor time out: first for keys that
+// are in Redis, each once, then for one key again and again, at both doors.
 func measureWhere(b *bench) {
 	b.group(func(b *bench) {
-		s := b.site(0)
+		s := b.site(b.issued)
+		all := &supply{site: s, keys: s.keys}
+		all.limit.Store(int64(len(s.keys)))
+		b.askOver(b.connections, s.node, s.validates("VALID", all.next))(b.bound) // now Redis has them
 		s.node.stop()
 		path := filepath.Join(b.TempDir(), "cpu.pprof")
 		server := b.administered(b.itself(), s.data, append([]string{partProfiled, "--profile", path}, s.flags...))
-		load := b.askOver(b.connections, server, s.validates("VALID", same(string(s.presents(s.good)))))
-		load(b.round)
-		operations := b.record(server, path, load).operations
-		shares, total := b.shares(path)
-		section := fmt.Sprintf("near hit: where the processor time goes, of %d validations", operations)
-		names := []string{}
-		for name := range shares {
-			names = append(names, name)
-		}
-		slices.SortFunc(names, func(x, y string) int { return int(shares[y] - shares[x]) })
-		each := func(d time.Duration) string {
-			return fmt.Sprintf("%5.2f µs  %4.1f %%", float64(d.Microseconds())/float64(operations), 100*float64(d)/float64(total))
-		}
-		for _, name := range names {
-			b.figure(section, name, each(shares[name]))
-		}
-		b.figure(section, "all", each(total))
+		near := b.askOver(b.connections, server, s.validates("VALID", same(string(s.presents(s.good)))))
+		near(b.round)
+		once := &supply{site: s, keys: s.keys}
+		once.limit.Store(int64(len(s.keys)))
+		b.where("Redis hit", path, b.record(server, path, b.askOver(b.connections, server, s.validates("VALID", once.next))))
+		near(b.round)
+		b.where("near hit", path, b.record(server, path, near))
+		authorize := b.askOver(b.connections, server, s.authorizes(s.good))
+		authorize(b.round)
+		b.where("near hit at /v1/authorize", path, b.record(server, path, authorize))
 	})
+}
+
+func (b *bench) where(what, path string, s sample) {
+	shares, total := b.shares(path)
+	section := fmt.Sprintf("%s: where the processor time goes, of %d validations", what, s.operations)
+	names := slices.SortedFunc(maps.Keys(shares), func(x, y string) int { return int(shares[y] - shares[x]) })
+	each := func(d time.Duration) string {
+		return fmt.Sprintf("%5.2f µs  %4.1f %%", float64(d.Microseconds())/float64(s.operations), 100*float64(d)/float64(total))
+	}
+	for _, name := range names {
+		b.figure(section, name, each(shares[name]))
+	}
+	b.figure(section, "all", each(total))
 }
 
 // shares adds up the samples of a profile.
