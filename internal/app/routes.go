@@ -74,6 +74,7 @@ func (s *Server) registerMetrics(registry *prometheus.Registry, validation *vali
 	counter("validations_shared", "Validations answered from shared facts.", func() int64 { return validation.Stats().Shared })
 	counter("validations_malformed", "Credentials refused by their form, without asking anybody.", func() int64 { return validation.Stats().Malformed })
 	counter("validations_undecided", "Validations that could not be decided.", func() int64 { return validation.Stats().Undecided })
+	counter("secret_guessing", "Times somebody was noticed to try secrets for a public id; the log names it.", func() int64 { return validation.Stats().Guessed })
 	counter("validation_loads", "Reads of the database for validations.", func() int64 { return validation.Stats().Loads })
 	counter("shared_state_failures", "Calls of the shared state that failed.", func() int64 { return validation.Stats().SharedFailures })
 	if state, isRedis := s.shared.(*shared.Redis); isRedis {

@@ -6,7 +6,7 @@ type counts struct {
 	valid, refused, unknown, malformed, undecided atomic.Int64
 	near, shared, leaseless, behind, corrupt      atomic.Int64
 	sharedFailures, skipped, filled, unfilled     atomic.Int64
-	loads, loadFailures, remembered               atomic.Int64
+	loads, loadFailures, remembered, guessed      atomic.Int64
 }
 
 // Stats are the figures since the start.
@@ -31,6 +31,7 @@ type Stats struct {
 	Loads        int64 // reads of the database
 	LoadFailures int64 // reads of the database that failed
 	Remembered   int64 // answered because the key was known not to exist
+	Guessed      int64 // times somebody was noticed to try secrets for a public id
 	UsesLost     int64 // uses given up for want of room
 }
 
@@ -42,7 +43,7 @@ func (s *Service) Stats() Stats {
 		Malformed: c.malformed.Load(), Undecided: c.undecided.Load(),
 		Near: c.near.Load(), Shared: c.shared.Load(), Leaseless: c.leaseless.Load(), Behind: c.behind.Load(), Corrupt: c.corrupt.Load(),
 		SharedFailures: c.sharedFailures.Load(), Skipped: c.skipped.Load(), Filled: c.filled.Load(), Unfilled: c.unfilled.Load(),
-		Loads: c.loads.Load(), LoadFailures: c.loadFailures.Load(), Remembered: c.remembered.Load(),
+		Loads: c.loads.Load(), LoadFailures: c.loadFailures.Load(), Remembered: c.remembered.Load(), Guessed: c.guessed.Load(),
 	}
 	if s.Uses != nil {
 		stats.UsesLost = s.Uses.Lost()

@@ -106,6 +106,7 @@ type Service struct {
 	gateways *finder[lifecycle.GatewayFacts]
 	entries  breaker
 	counts   counts
+	guesses  *guesses
 }
 
 // New returns a service.
@@ -119,7 +120,7 @@ func New(c Config) *Service {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{
-		Config: c, versions: c.Keyring.Versions(), slots: make(chan struct{}, c.Loads), marks: newMarks(), issued: newIssued(c.Digests),
+		Config: c, versions: c.Keyring.Versions(), slots: make(chan struct{}, c.Loads), marks: newMarks(), issued: newIssued(c.Digests), guesses: newGuesses(),
 	}
 	s.keys = newFinder(s, newKeys(s), c.Near, s.issued)
 	s.gateways = newFinder(s, gateways{s}, gatewayCount, nil)
@@ -211,6 +212,7 @@ func (s *Service) decide(ctx context.Context, facts *lifecycle.Facts, isNear boo
 func (s *Service) judge(ctx context.Context, facts *lifecycle.Facts, p *Presentation) lifecycle.Verdict {
 	if facts == nil {
 		s.counts.unknown.Add(1)
+		s.noteGuess(p)
 		return lifecycle.Unknown()
 	}
 	now := s.Now()

@@ -51,6 +51,7 @@ type database struct {
 	gateways  map[[32]byte]lifecycle.GatewayFacts
 	isDown    bool
 	afterRead func() // runs once, between the reading of facts and their arrival
+	onRead    func() // runs in every read of facts
 	onList    func() // runs once, before the second page of digests is read
 	reads     atomic.Int64
 	listed    atomic.Int64 // pages of digests
@@ -75,6 +76,9 @@ func (d *database) Facts(ctx context.Context, tenant lifecycle.TenantID, digest 
 		case <-ctx.Done():
 			return lifecycle.Facts{}, 0, ctx.Err()
 		}
+	}
+	if d.onRead != nil {
+		d.onRead()
 	}
 	d.mu.Lock()
 	position, isDown, after := int64(len(d.events)), d.isDown, d.afterRead
