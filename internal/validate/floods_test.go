@@ -17,6 +17,8 @@ import (
 	"github.com/keywright/keywright/internal/validate"
 )
 
+// These tests run in bubbles, where a machine that is slow makes nobody wait too long.
+
 const warning = "somebody tries secrets for a public id"
 
 // guess is another secret for the public id of a key.
@@ -35,66 +37,72 @@ func newWorldThatLogs(t *testing.T) (*world, *bytes.Buffer) {
 }
 
 func TestR61_WhoTriesSecretsForOneIdIsNoticedAndTheOwnerIsServed(t *testing.T) {
-	w, log := newWorldThatLogs(t)
-	k, other := w.issue(), w.issue()
-	for round := 1; round <= 3; round++ {
-		var last key
-		for range 100 {
-			last = w.guess(k)
-			w.expect(last, lifecycle.VerdictNotFound)
-			w.expect(k, lifecycle.VerdictValid)
+	synctest.Test(t, func(t *testing.T) {
+		w, log := newWorldThatLogs(t)
+		k, other := w.issue(), w.issue()
+		for round := 1; round <= 3; round++ {
+			var last key
+			for range 100 {
+				last = w.guess(k)
+				w.expect(last, lifecycle.VerdictNotFound)
+				w.expect(k, lifecycle.VerdictValid)
+			}
+			if n := strings.Count(log.String(), warning); n != round || w.Stats().Guessed != int64(round) {
+				t.Fatalf("told %d times in round %d: %s", n, round, log)
+			}
+			if !strings.Contains(log.String(), k.PublicID()) || strings.Contains(log.String(), last.SecretPart().Reveal()) {
+				t.Fatalf("the log: %s", log)
+			}
+			w.clock.advance(10 * time.Second)
+			w.prove()
 		}
-		if n := strings.Count(log.String(), warning); n != round || w.Stats().Guessed != int64(round) {
-			t.Fatalf("told %d times in round %d: %s", n, round, log)
+		for range 19 { // somebody who has mistyped
+			w.expect(w.guess(other), lifecycle.VerdictNotFound)
 		}
-		if !strings.Contains(log.String(), k.PublicID()) || strings.Contains(log.String(), last.SecretPart().Reveal()) {
+		if strings.Contains(log.String(), other.PublicID()) {
 			t.Fatalf("the log: %s", log)
 		}
-		w.clock.advance(10 * time.Second)
-		w.prove()
-	}
-	for range 19 { // somebody who has mistyped
-		w.expect(w.guess(other), lifecycle.VerdictNotFound)
-	}
-	if strings.Contains(log.String(), other.PublicID()) {
-		t.Fatalf("the log: %s", log)
-	}
+	})
 }
 
 func TestR61_AFloodOfOtherKeysHidesNobodyWhoTriesSecretsAndFillsNoLog(t *testing.T) {
-	w, log := newWorldThatLogs(t)
-	k := w.issue()
-	for range 5000 {
-		w.expect(w.unissued(), lifecycle.VerdictNotFound)
-		w.expect(w.guess(k), lifecycle.VerdictNotFound)
-	}
-	if n := strings.Count(log.String(), warning); n != 1 || !strings.Contains(log.String(), k.PublicID()) {
-		t.Fatalf("told %d times", n)
-	}
-	for range 200 { // ids that were invented for it
-		invented := w.unissued()
-		for range 30 {
-			w.expect(w.guess(invented), lifecycle.VerdictNotFound)
+	synctest.Test(t, func(t *testing.T) {
+		w, log := newWorldThatLogs(t)
+		k := w.issue()
+		for range 2000 {
+			w.expect(w.unissued(), lifecycle.VerdictNotFound)
+			w.expect(w.guess(k), lifecycle.VerdictNotFound)
 		}
-	}
-	if n := strings.Count(log.String(), warning); n > 32 {
-		t.Fatalf("told %d times within ten seconds", n)
-	}
+		if n := strings.Count(log.String(), warning); n != 1 || !strings.Contains(log.String(), k.PublicID()) {
+			t.Fatalf("told %d times", n)
+		}
+		for range 200 { // ids that were invented for it
+			invented := w.unissued()
+			for range 30 {
+				w.expect(w.guess(invented), lifecycle.VerdictNotFound)
+			}
+		}
+		if n := strings.Count(log.String(), warning); n > 32 {
+			t.Fatalf("told %d times within ten seconds", n)
+		}
+	})
 }
 
 func TestR60_AFloodOfUnknownKeysEvictsNoKnownOne(t *testing.T) {
-	w := newWorld(t, newMemory(t), func(c *validate.Config) { c.Near, c.Unknown = 100, 16 })
-	var known []key
-	for range 50 {
-		known = append(known, w.issue())
-		w.expect(known[len(known)-1], lifecycle.VerdictValid)
-	}
-	for range 5000 {
-		w.expect(w.unissued(), lifecycle.VerdictNotFound)
-	}
-	for _, k := range known {
-		w.expectNear(k, lifecycle.VerdictValid)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, newMemory(t), func(c *validate.Config) { c.Near, c.Unknown = 100, 16 })
+		var known []key
+		for range 50 {
+			known = append(known, w.issue())
+			w.expect(known[len(known)-1], lifecycle.VerdictValid)
+		}
+		for range 5000 {
+			w.expect(w.unissued(), lifecycle.VerdictNotFound)
+		}
+		for _, k := range known {
+			w.expectNear(k, lifecycle.VerdictValid)
+		}
+	})
 }
 
 // Every key is read once, however many ask for it at the same time, and a few at a time.
@@ -136,25 +144,27 @@ func (failingEntries) Lookup(context.Context, lifecycle.TenantID, [32]byte) (val
 
 // Five minutes of 200 keys, each asked for ten times a second, while now and then one of them changes.
 func TestR19_WithoutRedisTheDatabaseIsReadForOneInAHundredAtMost(t *testing.T) {
-	w := newWorld(t, newMemory(t), func(c *validate.Config) { c.Entries = failingEntries{} })
-	var keys []key
-	for range 200 {
-		keys = append(keys, w.issue())
-	}
-	asked := 0
-	for tick := range 3000 {
-		w.clock.advance(100 * time.Millisecond)
-		w.prove()
-		if tick%10 == 0 {
-			changed := keys[tick/10%len(keys)]
-			w.project(w.commit(w.db.change(changed.digest, lifecycle.EventKeySetUpdated, func(f *lifecycle.Facts) { f.Scopes = []string{"read"} })), false, changed.digest)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, newMemory(t), func(c *validate.Config) { c.Entries = failingEntries{} })
+		var keys []key
+		for range 200 {
+			keys = append(keys, w.issue())
 		}
-		for _, k := range keys[tick%10*20:][:20] { // a tenth of the load will do: it is the share that counts
-			w.expect(k, lifecycle.VerdictValid)
-			asked++
+		asked := 0
+		for tick := range 3000 {
+			w.clock.advance(100 * time.Millisecond)
+			w.prove()
+			if tick%10 == 0 {
+				changed := keys[tick/10%len(keys)]
+				w.project(w.commit(w.db.change(changed.digest, lifecycle.EventKeySetUpdated, func(f *lifecycle.Facts) { f.Scopes = []string{"read"} })), false, changed.digest)
+			}
+			for _, k := range keys[tick%10*20:][:20] { // a tenth of the load will do: it is the share that counts
+				w.expect(k, lifecycle.VerdictValid)
+				asked++
+			}
 		}
-	}
-	if reads := w.db.reads.Load(); reads*100 > int64(asked) {
-		t.Fatalf("%d reads for %d questions", reads, asked)
-	}
+		if reads := w.db.reads.Load(); reads*100 > int64(asked) {
+			t.Fatalf("%d reads for %d questions", reads, asked)
+		}
+	})
 }
