@@ -130,6 +130,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	})
 	s.follower = live.NewFollower(live.Config{
 		Log: db, State: projection.ForFollower{State: s.shared}, Near: projection.ForNear{Service: s.validation}, Now: now, Elapsed: elapsed, Logger: s.logger,
+		RecordOutside: func(ctx context.Context) (int64, error) { return s.service.RecordOutsideChanges(ctx) },
 	})
 	late.Follower = s.follower
 	s.service = manage.New(manage.Config{Store: db, Keyring: keyring, Now: now, Rand: rand.Reader, Committed: s.committed})

@@ -740,6 +740,7 @@ const (
 	EventApprovalRejected           EventType = "APPROVAL_REJECTED"            // A request was rejected.
 	EventApprovalRequested          EventType = "APPROVAL_REQUESTED"           // Somebody asked for an approval.
 	EventApprovalWithdrawn          EventType = "APPROVAL_WITHDRAWN"           // A request was withdrawn.
+	EventChangedOutside             EventType = "CHANGED_OUTSIDE"              // Somebody changed the database directly, past the server.
 	EventCredentialsRetrievalDenied EventType = "CREDENTIALS_RETRIEVAL_DENIED" // Somebody without permission tried to retrieve secret values.
 	EventCredentialsRetrieved       EventType = "CREDENTIALS_RETRIEVED"        // Secret values were retrieved.
 	EventDefaultKeySetSet           EventType = "DEFAULT_KEY_SET_SET"          // Another key set became the default of its application.
@@ -817,6 +818,7 @@ func AllEventType() []EventType {
 		EventApprovalRejected,
 		EventApprovalRequested,
 		EventApprovalWithdrawn,
+		EventChangedOutside,
 		EventCredentialsRetrievalDenied,
 		EventCredentialsRetrieved,
 		EventDefaultKeySetSet,

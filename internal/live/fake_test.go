@@ -38,6 +38,8 @@ type fakeLog struct {
 	onDigests func() // runs before digests are looked up, without the lock
 	isStuck   bool   // the follower cannot read on, while readers can
 	slowness  time.Duration
+
+	isChangedOutside bool // something was committed that no event tells of
 	reads     atomic.Int64
 }
 
@@ -84,6 +86,13 @@ func (l *fakeLog) LogPosition(context.Context) (int64, error) {
 		return 0, errDown
 	}
 	return position, nil
+}
+
+func (l *fakeLog) LogEnd(ctx context.Context) (int64, bool, error) {
+	position, err := l.LogPosition(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return position, !l.isChangedOutside, err
 }
 
 func (l *fakeLog) LogSequence(_ context.Context, tenant lifecycle.TenantID) (int64, error) {

@@ -14,6 +14,7 @@ import (
 
 // Log is the event log as the follower and its readers need it; manage.Store says what the methods promise.
 type Log interface {
+	LogEnd(ctx context.Context) (position int64, isWhole bool, err error)
 	LogPosition(ctx context.Context) (int64, error)
 	LogSequence(ctx context.Context, tenant lifecycle.TenantID) (int64, error)
 	LogAfter(ctx context.Context, position int64, limit int) ([]lifecycle.Event, error)
@@ -31,6 +32,9 @@ type Config struct {
 	Now     func() time.Time
 	Elapsed func() time.Duration
 	Logger  *slog.Logger // nil: silent
+	// RecordOutside makes events of changes made past the server and returns the last position, 0 if there were none.
+	// Nil: nobody does.
+	RecordOutside func(ctx context.Context) (position int64, err error)
 
 	Poll       time.Duration // how often the log is asked without a hint; 250 ms
 	Ring       int           // how many recent events are kept in memory; 8,192
@@ -61,6 +65,7 @@ var (
 type Follower struct {
 	Config
 	doorbell  chan struct{}
+	outside   chan struct{} // rung when the log does not hold everything that was committed
 	projector projector
 
 	known     atomic.Int64 // highest position known to be committed
@@ -116,7 +121,7 @@ func NewFollower(c Config) *Follower {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	f := &Follower{
-		Config: c, doorbell: make(chan struct{}, 1), grown: make(chan struct{}), settled: make(chan struct{}),
+		Config: c, doorbell: make(chan struct{}, 1), outside: make(chan struct{}, 1), grown: make(chan struct{}), settled: make(chan struct{}),
 		projector: projector{log: c.Log, state: c.State, at: NoPosition},
 		ring:      ring{entries: make([]entry, c.Ring)},
 		state:     progress{isProjecting: true, readAt: c.Elapsed()},
@@ -135,9 +140,10 @@ func orDefault[T int | time.Duration](value, standard T) T {
 // Run follows the log until ctx ends; then it ends all subscriptions and returns nil. It is called once.
 func (f *Follower) Run(ctx context.Context) error {
 	defer f.change(func() { f.state.isEnded = true }, &f.grown, &f.settled)
-	var challenging sync.WaitGroup
-	defer challenging.Wait()
-	challenging.Go(func() { f.challenge(ctx) })
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { f.challenge(ctx) })
+	beside.Go(func() { f.recordOutside(ctx) })
 	announcements := f.State.Announcements(ctx)
 	poll := time.NewTicker(f.Poll)
 	defer poll.Stop()
@@ -243,16 +249,19 @@ func (f *Follower) look(ctx context.Context) {
 func (f *Follower) step(ctx context.Context) (isMore bool, err error) {
 	challenges := f.hear(ctx)
 	asked := f.Elapsed()
-	newest, err := f.ask(ctx)
+	newest, isWhole, err := f.ask(ctx)
 	if err != nil {
 		return false, err
 	}
 	f.begin(newest)
 	f.learn(newest)
-	if challenges != "" {
+	if !isWhole {
+		f.noteOutside()
+	}
+	if challenges != "" && isWhole {
 		f.projector.heard.challenges, f.projector.heard.newest = challenges, newest
 	}
-	if f.question.asked == 0 {
+	if f.question.asked == 0 && isWhole {
 		f.question = proof{newest, max(asked, 1)}
 	}
 	var fresh batch
@@ -278,7 +287,7 @@ func (f *Follower) outdate(fresh batch) {
 	if f.Near != nil && len(fresh.changes) > 0 {
 		f.Near.Outdate(fresh.changes)
 	}
-	if f.question.position <= reached {
+	if f.question.asked != 0 && f.question.position <= reached {
 		f.near.Store(&proof{f.question.position, f.question.asked})
 		f.question = proof{}
 	}
@@ -287,14 +296,13 @@ func (f *Follower) outdate(fresh batch) {
 	}
 }
 
-func (f *Follower) ask(ctx context.Context) (int64, error) {
+func (f *Follower) ask(ctx context.Context) (newest int64, isWhole bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	newest, err := f.Log.LogPosition(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("ask for the newest position: %w", err)
+	if newest, isWhole, err = f.Log.LogEnd(ctx); err != nil {
+		return 0, false, fmt.Errorf("ask for the newest position: %w", err)
 	}
-	return newest, nil
+	return newest, isWhole, nil
 }
 
 // readOn reads what follows in the log, and what it outdates.

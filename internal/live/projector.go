@@ -55,7 +55,7 @@ type Change struct {
 	Position    int64
 	Digests     [][32]byte // of keys that changed or came into being
 	WholeTenant bool       // everything the tenant has is outdated, whatever the digests
-	IsForeign   bool       // among the events is one of a type that this version does not know: it may have done anything
+	IsForeign   bool       // among the events is one that may tell of anything: of a type that this version does not know, or a change made past the server
 }
 
 // batch is what was read of the log at once, and what it outdates.
@@ -242,7 +242,7 @@ func (p *projector) changes(ctx context.Context, events []lifecycle.Event) ([]Ch
 			continue
 		}
 		c := changed(e.TenantID, e.Position)
-		c.IsForeign = c.IsForeign || !isKnown(e.Type)
+		c.IsForeign = c.IsForeign || !isKnown(e.Type) || e.Type == lifecycle.EventChangedOutside
 		if t == touchesTenant {
 			c.WholeTenant = true
 		} else {

@@ -40,6 +40,7 @@ var touches = map[lifecycle.EventType]touch{
 	lifecycle.EventApprovalRejected:           touchesNothing,
 	lifecycle.EventApprovalRequested:          touchesNothing,
 	lifecycle.EventApprovalWithdrawn:          touchesNothing,
+	lifecycle.EventChangedOutside:             touchesTenant, // nobody knows what else was changed, or what it was before
 	lifecycle.EventCredentialsRetrievalDenied: touchesNothing,
 	lifecycle.EventCredentialsRetrieved:       touchesNothing,
 	lifecycle.EventDefaultKeySetSet:           touchesNothing,
@@ -99,7 +100,7 @@ func touchesGateways(t lifecycle.EventType) bool {
 	switch t {
 	case lifecycle.EventGatewayDeregistered, lifecycle.EventGatewayTokenReplaced, lifecycle.EventGatewayUpdated,
 		lifecycle.EventEnvironmentDeleted, lifecycle.EventEnvironmentUpdated,
-		lifecycle.EventTenantReactivated, lifecycle.EventTenantSuspended:
+		lifecycle.EventTenantReactivated, lifecycle.EventTenantSuspended, lifecycle.EventChangedOutside:
 		return true
 	}
 	_, known := touches[t]

@@ -75,6 +75,7 @@ type Store interface {
 	RecordUse(ctx context.Context, batch UseBatch) error
 
 	// Log.
+	LogEnd(ctx context.Context) (position int64, isWhole bool, err error)                                    // LogPosition, and whether everything committed is in the log: nothing was changed past the server
 	LogPosition(ctx context.Context) (int64, error)                                                          // position of the newest committed event
 	LogSequence(ctx context.Context, tenant lifecycle.TenantID) (int64, error)                               // sequence of the tenant's newest event
 	LogAfter(ctx context.Context, position int64, limit int) ([]lifecycle.Event, error)                      // events of all tenants with a higher position, in order
@@ -227,6 +228,11 @@ type Tx interface {
 	// log's to give.
 	Record(events ...lifecycle.Event)
 
+	// TakeOutsideChanges removes at most limit notes of changes that were made past the server, oldest
+	// first, and returns them: record an event for each in the same transaction. Notes of tenants
+	// without a log stay.
+	TakeOutsideChanges(ctx context.Context, limit int) ([]OutsideChange, error)
+
 	// BeginIdempotent claims a key for the operation. When another transaction claimed it before
 	// and committed, the answer is what it finished with; one that is still running is waited for.
 	BeginIdempotent(ctx context.Context, claim Claim) (earlier *Finished, err error)
@@ -260,6 +266,19 @@ type UseBatch struct {
 	Node   string
 	Number int64
 	Uses   []Use
+}
+
+// OutsideChange is a change that somebody made to the database directly, past the server.
+type OutsideChange struct {
+	TenantID      lifecycle.TenantID
+	SubjectID     string // the tenant's where its transaction changed more than is told of
+	ApplicationID *lifecycle.ApplicationID
+	EnvironmentID *lifecycle.EnvironmentID
+	KeySetID      *lifecycle.KeySetID
+	TableName     string
+	RowID         string
+	Operation     string  // DELETE, INSERT, UPDATE or TRUNCATE
+	Before, After *string // the status, or the slug of what has none
 }
 
 // Sealed is a secret under envelope encryption.

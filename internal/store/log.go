@@ -216,8 +216,12 @@ func (t *tx) writeLog(ctx context.Context, position int64, rows []logRow, heads 
 		statements = append(statements, t.NewUpdate().Model(heads[tenant]).Column("sequence", "chain_version", "hash").
 			Where("tenant_id = ?", tenant))
 	}
-	statements = append(statements, t.NewUpdate().Table("log_positions").Set("position = ?", position).
-		Set("chain_version = ?", version).Set("seal = ?", positionMAC(t.store.chain, version, position)).Where("id = 1"))
+	end := t.NewUpdate().Table("log_positions").Set("position = ?", position).
+		Set("chain_version = ?", version).Set("seal = ?", positionMAC(t.store.chain, version, position)).Where("id = 1")
+	if t.store.dialect == sqlite {
+		end = end.Set("is_own = ?", false)
+	}
+	statements = append(statements, end)
 	var text []byte
 	for i, statement := range statements {
 		var err error

@@ -107,6 +107,7 @@ func (s *Store) openPostgres(c Config) error {
 	if err != nil {
 		return errors.New("the URL of the database is malformed") // pgx's own words quote it, password included
 	}
+	config.RuntimeParams["keywright.own"] = "on" // tells these connections from everybody else's: see LogEnd
 	// Every statement has its values inside, so preparing one for later would only fill the server's memory.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	if config.ConnectTimeout == 0 {

@@ -57,16 +57,36 @@ func (s *Store) writeOnce(ctx context.Context, fn func(ctx context.Context, t *t
 	}
 	defer func() { _ = begun.Rollback() }() // without effect after a commit
 	t := &tx{Tx: begun, store: s}
+	if err := t.own(ctx, true); err != nil {
+		return 0, err
+	}
 	if err := fn(ctx, t); err != nil {
 		return 0, err
 	}
 	if position, err = t.appendToLog(ctx); err != nil {
 		return 0, err
 	}
+	if position == 0 { // else the log's end has been written, and that with it
+		if err := t.own(ctx, false); err != nil {
+			return 0, err
+		}
+	}
 	if err := begun.Commit(); err != nil {
 		return 0, fmt.Errorf("commit: %w", s.explain(ctx, err))
 	}
 	return position, nil
+}
+
+// own tells the triggers that find changes made outside of the server that this transaction is the server's, until
+// it ends. On PostgreSQL the connection says so.
+func (t *tx) own(ctx context.Context, isOwn bool) error {
+	if t.store.dialect == postgres {
+		return nil
+	}
+	if _, err := t.NewUpdate().Table("log_positions").Set("is_own = ?", isOwn).Where("id = 1").Exec(ctx); err != nil {
+		return fmt.Errorf("mark a transaction: %w", t.store.explain(ctx, err))
+	}
+	return nil
 }
 
 // Record implements [manage.Tx].

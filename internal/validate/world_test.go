@@ -137,6 +137,11 @@ func (d *database) setDown(down bool) {
 	d.isDown = down
 }
 
+func (d *database) LogEnd(ctx context.Context) (int64, bool, error) {
+	position, err := d.LogPosition(ctx)
+	return position, true, err
+}
+
 func (d *database) LogPosition(context.Context) (int64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -8221,6 +8221,11 @@ enum EventType {
   APPROVAL_REQUESTED
   """A request was withdrawn."""
   APPROVAL_WITHDRAWN
+  """
+  Somebody changed the database directly, past the server. When many rows were changed at once, the event is about the
+  tenant.
+  """
+  CHANGED_OUTSIDE
   """Somebody without permission tried to retrieve secret values."""
   CREDENTIALS_RETRIEVAL_DENIED
   """Secret values were retrieved."""
