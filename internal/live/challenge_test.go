@@ -20,15 +20,28 @@ type cutLog struct {
 	hangs bool
 }
 
+func (l *cutLog) LogEnd(ctx context.Context) (int64, bool, error) {
+	if err := l.wait(ctx); err != nil {
+		return 0, false, err
+	}
+	return l.fakeLog.LogEnd(ctx)
+}
+
 func (l *cutLog) LogPosition(ctx context.Context) (int64, error) {
+	if err := l.wait(ctx); err != nil {
+		return 0, err
+	}
+	return l.fakeLog.LogPosition(ctx)
+}
+
+func (l *cutLog) wait(ctx context.Context) error {
 	l.mu.Lock()
 	hangs := l.hangs
 	l.mu.Unlock()
 	if hangs {
 		<-ctx.Done()
-		return 0, ctx.Err()
 	}
-	return l.fakeLog.LogPosition(ctx)
+	return ctx.Err()
 }
 
 func (l *cutLog) setHangs(hangs bool) { l.with(func() { l.hangs = hangs }) }
