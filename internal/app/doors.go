@@ -5,46 +5,60 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"time"
 
 	"google.golang.org/grpc"
 
+	"github.com/keywright/keywright/graph"
 	"github.com/keywright/keywright/internal/authorize"
 	"github.com/keywright/keywright/internal/extauthz"
 	"github.com/keywright/keywright/internal/httpapi"
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
 	"github.com/keywright/keywright/internal/validate"
 )
 
-// gateways is the validation service as gateways use it. It counts verdicts.
-type gateways struct {
+// validator is the validation service as all of its doors use it. It counts verdicts for them.
+type validator struct {
 	*validate.Service
 	metrics *httpapi.Metrics
 }
 
-var _ authorize.Validator = gateways{}
+var (
+	_ authorize.Validator = validator{}
+	_ httpapi.Validator   = validator{}
+	_ graph.Validator     = validator{}
+)
 
-// Validate implements authorize.Validator.
-func (g gateways) Validate(ctx context.Context, tenant lifecycle.TenantID, p *validate.Presentation) (lifecycle.Verdict, error) {
-	verdict, err := g.Service.Validate(ctx, tenant, p)
+// Validate decides over a key or an access token.
+func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, p *validate.Presentation) (lifecycle.Verdict, error) {
+	verdict, err := v.Service.Validate(ctx, tenant, p)
 	if err == nil {
-		g.metrics.Verdict(verdict.Code)
+		v.metrics.Verdict(verdict.Code)
 	}
-	return verdict, err
+	return verdict, err //nolint:wrapcheck // the service says what failed
 }
 
-// serveGateways makes the doors for gateways. What they ask over HTTP passes all others by.
-func (s *Server) serveGateways(door *authorize.Door, metrics *httpapi.Metrics, now func() time.Time, rest http.Handler) http.Handler {
+// doors answers what is asked for every call of an API, past everything that other requests go through.
+func (s *Server) doors(authenticate httpapi.Authenticate, metrics *httpapi.Metrics, validator validator, rest http.Handler) http.Handler {
+	now := s.config.now()
+	door := &authorize.Door{Validator: validator, Now: now, Logger: s.logger}
 	if s.grpcListener != nil {
 		s.grpc = extauthz.NewServer(&extauthz.Service{Door: door, Now: now, Observe: metrics.Observer("ext_authz")}, s.logger)
 	}
-	doors := httpapi.NewAuthorize(door, metrics, now)
+	authorized := httpapi.NewAuthorize(door, metrics, now)
+	validated := &httpapi.Validate{
+		Validator: validator, Authenticate: authenticate, Logger: s.logger, Now: now, Observe: metrics.Observer(httpapi.ValidatePath),
+		IsUnauthenticated: func(err error) bool { return errors.Is(err, manage.ErrUnauthenticated) },
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if httpapi.IsAuthorizePath(r.URL.Path) {
-			doors.ServeHTTP(w, r)
-			return
+		switch path := r.URL.Path; {
+		case path == httpapi.ValidatePath:
+			validated.ServeHTTP(w, r)
+		case httpapi.IsAuthorizePath(path):
+			authorized.ServeHTTP(w, r)
+		default:
+			rest.ServeHTTP(w, r)
 		}
-		rest.ServeHTTP(w, r)
 	})
 }
 

@@ -10,11 +10,9 @@ import (
 	"github.com/keywright/keywright/graph/transport"
 	"github.com/keywright/keywright/internal/access"
 	"github.com/keywright/keywright/internal/httpapi"
-	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/live"
 	"github.com/keywright/keywright/internal/manage"
 	"github.com/keywright/keywright/internal/secret"
-	"github.com/keywright/keywright/internal/validate"
 )
 
 // operationTimeout is how long one query, one mutation or one message of a subscription may take.
@@ -102,28 +100,6 @@ func (c callers) signedIn(ctx context.Context, bearer string, info graph.Request
 		return p, err == nil, err
 	}
 	return graph.WithCaller(ctx, p, info), nil
-}
-
-// validator is the validation service as both of its doors use it. It counts verdicts for both.
-type validator struct {
-	service *validate.Service
-	metrics *httpapi.Metrics
-}
-
-// Validate implements graph.Validator.
-func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, p *validate.Presentation) (lifecycle.Verdict, error) {
-	verdict, err := v.service.Validate(ctx, tenant, p)
-	if err == nil {
-		v.metrics.Verdict(verdict.Code)
-	}
-	return verdict, err
-}
-
-// validateOverHTTP implements httpapi.Validator.
-func (v validator) validateOverHTTP(ctx context.Context, tenant lifecycle.TenantID, p httpapi.Presentation) (lifecycle.Verdict, error) {
-	return v.Validate(ctx, tenant, &validate.Presentation{
-		Credential: secret.NewText(p.Credential), PublicIdentifier: p.PublicIdentifier, APIID: p.APIID, EnvironmentSlug: p.EnvironmentSlug,
-	})
 }
 
 // feed is the event feed as the graph uses it.

@@ -10,20 +10,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/keywright/keywright/internal/httpapi"
-	"github.com/keywright/keywright/internal/manage"
 	"github.com/keywright/keywright/internal/shared"
 	"github.com/keywright/keywright/internal/validate"
 	"github.com/keywright/keywright/web"
 )
 
-// routes is the inventory of everything that the server answers.
-func (s *Server) routes(authenticate httpapi.Authenticate, metrics *httpapi.Metrics, validator httpapi.Validator) http.Handler {
+// routes is everything else that the server answers.
+func (s *Server) routes(authenticate httpapi.Authenticate, metrics *httpapi.Metrics) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", s.graph)
-	mux.Handle("/v1/validate", httpapi.Validate{
-		Validator: validator, Authenticate: authenticate, Logger: s.logger,
-		IsUnauthenticated: func(err error) bool { return errors.Is(err, manage.ErrUnauthenticated) },
-	})
 	s.oauthRoutes(mux, authenticate, metrics)
 	mux.HandleFunc("GET /healthz", httpapi.Alive)
 	mux.Handle("GET /readyz", httpapi.Ready(s.logger,

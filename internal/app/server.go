@@ -17,7 +17,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/keywright/keywright/internal/app/projection"
-	"github.com/keywright/keywright/internal/authorize"
 	"github.com/keywright/keywright/internal/httpapi"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/limit"
@@ -182,10 +181,8 @@ func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, now func() 
 	s.registerLimits(metrics.Registry)
 	validators := validator{s.validation, metrics}
 	s.graph = s.newGraph(db, authenticate, validators)
-	mux := s.routes(authenticate, metrics, validators.validateOverHTTP)
-	door := &authorize.Door{Validator: gateways{s.validation, metrics}, Now: now, Logger: s.logger}
 	s.http = &http.Server{
-		Handler:           s.serveGateways(door, metrics, now, httpapi.Middleware(s.logger, metrics, now, mux)),
+		Handler:           s.doors(authenticate, metrics, validators, httpapi.Middleware(s.logger, metrics, now, s.routes(authenticate, metrics))),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}

@@ -3,46 +3,120 @@ package httpapi
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/strictjson"
+	"github.com/keywright/keywright/internal/validate"
 )
 
-// errPresentation says what a body must be. It never says what the body is: that could hold a credential.
-var errPresentation = errors.New("the body must be one JSON object in UTF-8 with the texts credential, publicIdentifier, apiId and environmentSlug, each once at most")
+// maxBatch is the largest number of credentials that one request may ask about.
+const maxBatch = 500
 
-// decodePresentation reads the body of a validation. The names of members are exact, and none stands twice: what another
-// reader on the way has seen is what is judged.
-func decodePresentation(body []byte) (Presentation, error) {
-	var p Presentation
-	var members map[string]*string
-	if !utf8.Valid(body) || json.Unmarshal(body, &members) != nil || strictjson.RepeatsMember(body) {
-		return p, errPresentation
-	}
-	for name, value := range members {
-		if value == nil {
-			value = new(string)
-		}
-		switch name {
-		case "credential":
-			p.Credential = *value
-		case "publicIdentifier":
-			p.PublicIdentifier = *value
-		case "apiId":
-			p.APIID = lifecycle.APIID(*value)
-		case "environmentSlug":
-			p.EnvironmentSlug = *value
-		default:
-			return p, errPresentation
-		}
+var (
+	// errPresentation says what a body must be. It never says what the body is: that could hold a credential.
+	errPresentation = errors.New("the body must be one JSON object in UTF-8 with the texts credential, publicIdentifier, apiId, " +
+		"environmentSlug and ipAddress and the list of texts scopes, each once at most, or a list of such objects")
+	errNoCredential = errors.New("credential: a value is needed")
+	errAddress      = errors.New("ipAddress: must be an IPv4 or IPv6 address")
+	errNUL          = errors.New("NUL characters are not allowed")
+	errBatch        = fmt.Errorf("a list must hold from 1 to %d objects", maxBatch)
+)
+
+// question is one object of a body, before it is checked.
+type question struct {
+	credential, publicIdentifier, apiID, environmentSlug, ipAddress string
+	scopes                                                          []string
+}
+
+// presentation checks what was asked.
+func (q *question) presentation() (validate.Presentation, error) {
+	p := validate.Presentation{
+		PublicIdentifier: q.publicIdentifier, APIID: lifecycle.APIID(q.apiID), EnvironmentSlug: q.environmentSlug, Scopes: q.scopes,
 	}
 	switch {
-	case p.Credential == "":
-		return p, errors.New("credential: a value is needed")
-	case strings.ContainsRune(string(p.APIID)+p.EnvironmentSlug+p.PublicIdentifier, 0):
-		return p, errors.New("NUL characters are not allowed")
+	case q.credential == "":
+		return p, errNoCredential
+	case hasNUL(q.apiID), hasNUL(q.environmentSlug), hasNUL(q.publicIdentifier), slices.ContainsFunc(q.scopes, hasNUL):
+		return p, errNUL
 	}
+	if q.ipAddress != "" {
+		address, err := netip.ParseAddr(q.ipAddress)
+		if err != nil || address.Zone() != "" {
+			return p, errAddress
+		}
+		p.IPAddress = address
+	}
+	p.Credential = secret.NewText(q.credential)
 	return p, nil
+}
+
+func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
+
+// decodeQuestions reads the body of a validation: one object, or a list of them. The names of members are exact, and
+// none stands twice: what another reader on the way has seen is what is judged.
+func decodeQuestions(body []byte) (questions []question, isList bool, err error) {
+	if !utf8.Valid(body) || strictjson.RepeatsMember(body) {
+		return nil, false, errPresentation
+	}
+	var members []map[string]json.RawMessage
+	if isList = strings.HasPrefix(strings.TrimLeft(string(body), " \t\r\n"), "["); isList {
+		err = json.Unmarshal(body, &members)
+	} else {
+		members = make([]map[string]json.RawMessage, 1)
+		err = json.Unmarshal(body, &members[0])
+	}
+	switch {
+	case err != nil:
+		return nil, isList, errPresentation
+	case len(members) < 1 || len(members) > maxBatch:
+		return nil, isList, errBatch
+	}
+	questions = make([]question, len(members))
+	for i := range members {
+		for name, value := range members[i] {
+			if !questions[i].set(name, value) {
+				return nil, isList, errPresentation
+			}
+		}
+	}
+	return questions, isList, nil
+}
+
+// set takes one member. A value of null is as good as none.
+func (q *question) set(name string, value json.RawMessage) bool {
+	if name == "scopes" {
+		var scopes []*string
+		if json.Unmarshal(value, &scopes) != nil || slices.Contains(scopes, nil) {
+			return false
+		}
+		for _, scope := range scopes {
+			q.scopes = append(q.scopes, *scope)
+		}
+		return true
+	}
+	member := q.member(name)
+	return member != nil && json.Unmarshal(value, member) == nil
+}
+
+// member returns where the text of this name goes; null: there is none.
+func (q *question) member(name string) *string {
+	switch name {
+	case "credential":
+		return &q.credential
+	case "publicIdentifier":
+		return &q.publicIdentifier
+	case "apiId":
+		return &q.apiID
+	case "environmentSlug":
+		return &q.environmentSlug
+	case "ipAddress":
+		return &q.ipAddress
+	}
+	return nil
 }

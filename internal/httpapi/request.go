@@ -169,6 +169,7 @@ type Metrics struct {
 	Registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	verdicts *prometheus.CounterVec
+	byCode   map[lifecycle.VerdictCode]prometheus.Counter
 }
 
 // NewMetrics returns metrics of their own registry.
@@ -184,11 +185,21 @@ func NewMetrics() *Metrics {
 		}, []string{"code"}),
 	}
 	m.Registry.MustRegister(m.requests, m.verdicts)
+	m.byCode = map[lifecycle.VerdictCode]prometheus.Counter{}
+	for _, code := range lifecycle.AllVerdictCode() {
+		m.byCode[code] = m.verdicts.WithLabelValues(string(code))
+	}
 	return m
 }
 
 // Verdict counts a verdict, whichever door it was asked for at.
-func (m *Metrics) Verdict(code lifecycle.VerdictCode) { m.verdicts.WithLabelValues(string(code)).Inc() }
+func (m *Metrics) Verdict(code lifecycle.VerdictCode) {
+	if counter, known := m.byCode[code]; known {
+		counter.Inc()
+		return
+	}
+	m.verdicts.WithLabelValues(string(code)).Inc()
+}
 
 func (m *Metrics) observe(route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, class(status)).Observe(took.Seconds())

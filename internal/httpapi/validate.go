@@ -2,154 +2,294 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"mime"
 	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keywright/keywright/internal/access"
+	"github.com/keywright/keywright/internal/authorize"
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/secret"
+	"github.com/keywright/keywright/internal/validate"
 )
 
-// maxValidateBody is the largest body of a validation, in bytes.
-const maxValidateBody = 64 << 10
+const (
+	// ValidatePath is where validations are asked for.
+	ValidatePath = "/v1/validate"
 
-// Presentation is a credential and what it is presented for. The names are those of the
-// graph's ValidateCredentialsInput.
-type Presentation struct {
-	Credential       string
-	PublicIdentifier string
-	APIID            lifecycle.APIID
-	EnvironmentSlug  string
+	// maxValidateBody is the largest body of a validation, in bytes.
+	maxValidateBody = 128 << 10
+	// atOnce is how many credentials of one list are looked up at a time.
+	atOnce = 8
+)
+
+// Validator decides over presented credentials. An error says that it could not decide. validate.Service is one.
+type Validator interface {
+	Validate(ctx context.Context, tenant lifecycle.TenantID, p *validate.Presentation) (lifecycle.Verdict, error)
+	// Gateway finds who asks by a gateway's token, or answers validate.ErrUnknownGateway.
+	Gateway(ctx context.Context, token secret.Text) (*lifecycle.GatewayFacts, error)
 }
-
-// Validator decides over presented credentials. An error says that it could not decide.
-type Validator func(ctx context.Context, tenant lifecycle.TenantID, p Presentation) (lifecycle.Verdict, error)
 
 // Authenticate returns the caller of a bearer credential.
 type Authenticate func(ctx context.Context, bearer string) (access.Principal, error)
 
-// Validate answers POST /v1/validate. A refusal is a verdict with status 200; only what keeps
-// the question from being answered has another status:
+// Validate answers POST /v1/validate, over one credential or a list of them. A refusal is a verdict with status 200;
+// only what keeps the question from being answered has another status:
 //
 //	400 the body is malformed        401 the caller is not known       403 the caller may not ask
 //	405, 413, 415 as HTTP says       503 undecided: ask again after Retry-After, do not let the call pass
+//
+// The caller is a gateway, whose token fixes tenant and environment, or a user or service with the permission
+// CREDENTIALS_VALIDATE. It runs outside of [Middleware] and builds its answers by hand: it is asked for every call of
+// an API.
 type Validate struct {
 	Validator    Validator
 	Authenticate Authenticate
 	// IsUnauthenticated tells a caller who is not known from a failure to find out.
 	IsUnauthenticated func(error) bool
+	Now               func() time.Time
+	Observe           func(status int, took time.Duration)
 	Logger            *slog.Logger
+
+	buffers sync.Pool // of *buffer
 }
 
-// validation is the body of an answer.
-type validation struct {
-	IsValid         bool                    `json:"isValid"`
-	Code            lifecycle.VerdictCode   `json:"code"`
-	KeyID           lifecycle.KeyID         `json:"keyId,omitempty"`
-	KeySetID        lifecycle.KeySetID      `json:"keySetId,omitempty"`
-	ApplicationID   lifecycle.ApplicationID `json:"applicationId,omitempty"`
-	EnvironmentSlug string                  `json:"environmentSlug,omitempty"`
-	AuthorizedAPIs  []lifecycle.APIID       `json:"authorizedApis,omitempty"`
-	Scopes          []string                `json:"scopes,omitempty"`
-	ExpiresAt       *time.Time              `json:"expiresAt,omitempty"`
+// buffer is the memory that one request needs, kept for the next one.
+type buffer struct {
+	body      []byte
+	questions []question
+	answer    []byte
 }
+
+// caller is who asks. environment is empty unless it is a gateway's.
+type caller struct {
+	tenant      lifecycle.TenantID
+	environment string
+}
+
+// failure is why a question is not answered.
+type failure struct {
+	status        int
+	code, message string
+}
+
+func (f *failure) Error() string { return f.message }
+
+// Headers that are the same in many answers. Their slices are shared, so nobody may append to them.
+var (
+	headerJSON    = []string{"application/json"}
+	headerNoStore = []string{"no-store"}
+	headerNoSniff = []string{"nosniff"}
+)
 
 // ServeHTTP implements http.Handler.
-func (h Validate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	requestID := RequestOf(r.Context()).ID
-	fail := func(status int, code, message string) { WriteError(w, status, code, message, requestID) }
-	w.Header().Set("Cache-Control", "no-store")
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		fail(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "only POST is answered here")
-		return
+func (h *Validate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	started := h.Now()
+	memory, isOurs := h.buffers.Get().(*buffer)
+	if !isOurs {
+		memory = &buffer{}
 	}
-	caller, ok := h.caller(w, r, fail)
-	if !ok {
-		return
+	header := w.Header()
+	header["Cache-Control"], header["X-Content-Type-Options"] = headerNoStore, headerNoSniff
+	if id := r.Header["X-Request-Id"]; len(id) == 1 && acceptableRequestID.MatchString(id[0]) {
+		header["X-Request-Id"] = id
 	}
-	p, ok := readPresentation(w, r, fail)
-	if !ok {
-		return
-	}
-	verdict, err := h.Validator(r.Context(), caller.TenantID, p)
-	if err != nil {
-		h.Logger.Warn("could not decide over a credential", "requestId", requestID, "error", err)
-		w.Header().Set("Retry-After", "1")
-		fail(http.StatusServiceUnavailable, "UNDECIDED", "cannot decide now: ask again, and do not let the call pass")
-		return
-	}
-	writeJSON(w, http.StatusOK, answerOf(verdict))
-}
-
-func (h Validate) caller(w http.ResponseWriter, r *http.Request, fail func(int, string, string)) (access.Principal, bool) {
-	bearer, err := Bearer(r)
+	status := http.StatusOK
+	answer, err := h.answer(r, memory)
 	if err == nil {
-		var caller access.Principal
-		caller, err = h.Authenticate(r.Context(), bearer)
-		switch {
-		case err == nil && caller.Require(lifecycle.PermissionCredentialsValidate) != nil:
-			fail(http.StatusForbidden, "FORBIDDEN", "the permission CREDENTIALS_VALIDATE is needed")
-			return caller, false
-		case err == nil:
-			return caller, true
-		case !h.IsUnauthenticated(err):
-			h.Logger.Warn("could not find out who calls", "requestId", RequestOf(r.Context()).ID, "error", err)
-			w.Header().Set("Retry-After", "1")
-			fail(http.StatusServiceUnavailable, "UNDECIDED", "cannot find out now who is calling: ask again")
-			return access.Principal{}, false
-		}
-	}
-	w.Header().Set("WWW-Authenticate", `Bearer realm="keywright"`)
-	fail(http.StatusUnauthorized, "UNAUTHENTICATED", err.Error())
-	return access.Principal{}, false
-}
-
-func readPresentation(w http.ResponseWriter, r *http.Request, fail func(int, string, string)) (Presentation, bool) {
-	var p Presentation
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" {
-		fail(http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "the body must be application/json")
-		return p, false
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxValidateBody))
-	if errors.As(err, new(*http.MaxBytesError)) {
-		fail(http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE", "the body must not be larger than 64 KiB")
-		return p, false
-	}
-	if err == nil {
-		p, err = decodePresentation(body)
+		header["Content-Type"] = headerJSON
+		_, _ = w.Write(answer) // a client that went away needs no answer
 	} else {
-		err = errPresentation // cut short
+		status = h.refuse(w, r, err)
 	}
-	if err != nil {
-		fail(http.StatusBadRequest, "BAD_REQUEST", err.Error())
-	}
-	return p, err == nil
+	memory.release()
+	h.buffers.Put(memory)
+	h.Observe(status, h.Now().Sub(started))
 }
 
-func answerOf(v lifecycle.Verdict) validation {
-	a := validation{IsValid: v.IsValid(), Code: v.Code}
-	if f := v.Facts; f != nil {
-		a.KeyID, a.KeySetID, a.ApplicationID, a.EnvironmentSlug, a.ExpiresAt = f.KeyID, f.KeySetID, f.ApplicationID, f.EnvironmentSlug, f.ExpiresAt
-		if v.IsValid() {
-			a.AuthorizedAPIs, a.Scopes = f.AuthorizedAPIs, f.Scopes
+// release lets go of what was presented. A buffer that one large request has made large is not kept.
+func (m *buffer) release() {
+	clear(m.body[:cap(m.body)])
+	clear(m.questions[:cap(m.questions)])
+	if cap(m.body) > 16<<10 {
+		*m = buffer{}
+	}
+}
+
+// answer returns the body of the answer, which is part of memory.
+func (h *Validate) answer(r *http.Request, memory *buffer) ([]byte, error) {
+	if r.Method != http.MethodPost {
+		return nil, &failure{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "only POST is answered here"}
+	}
+	who, err := h.caller(r)
+	if err != nil {
+		return nil, err
+	}
+	questions, isList, err := readQuestions(r, memory)
+	if err != nil {
+		return nil, err
+	}
+	memory.answer = memory.answer[:0]
+	if isList {
+		return h.decideAll(r.Context(), who, questions, memory.answer)
+	}
+	verdict, err := h.decide(r.Context(), who, &questions[0])
+	if err != nil {
+		return nil, err
+	}
+	memory.answer = append(appendVerdict(memory.answer, &verdict), '\n')
+	return memory.answer, nil
+}
+
+func (h *Validate) decide(ctx context.Context, who caller, q *question) (lifecycle.Verdict, error) {
+	p, err := q.presentation()
+	if err != nil {
+		return lifecycle.Verdict{}, &failure{http.StatusBadRequest, "BAD_REQUEST", err.Error()}
+	}
+	if who.environment != "" {
+		if p.EnvironmentSlug != "" && p.EnvironmentSlug != who.environment {
+			return lifecycle.Verdict{}, &failure{http.StatusBadRequest, "BAD_REQUEST", "environmentSlug: is not that of the gateway, and may be left out"}
+		}
+		p.EnvironmentSlug = who.environment
+	}
+	return h.Validator.Validate(ctx, who.tenant, &p) //nolint:wrapcheck // the service says what failed
+}
+
+// decideAll answers a list in its order. Where one cannot be decided the whole is not: an answer that says so inside of
+// a list would be taken for a refusal.
+func (h *Validate) decideAll(ctx context.Context, who caller, questions []question, answer []byte) ([]byte, error) {
+	verdicts, errs := make([]lifecycle.Verdict, len(questions)), make([]error, len(questions))
+	var next atomic.Int64
+	var working sync.WaitGroup
+	for range min(atOnce, len(questions)) {
+		working.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(questions)); i = next.Add(1) - 1 {
+				verdicts[i], errs[i] = h.decide(ctx, who, &questions[i])
+			}
+		})
+	}
+	working.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
 		}
 	}
-	return a
+	answer = append(answer, '[')
+	for i := range verdicts {
+		if i > 0 {
+			answer = append(answer, ',')
+		}
+		answer = appendVerdict(answer, &verdicts[i])
+	}
+	return append(answer, ']', '\n'), nil
 }
 
-// WriteError answers with {"error": {"code", "message", "requestId"}}.
-func WriteError(w http.ResponseWriter, status int, code, message, requestID string) {
-	writeJSON(w, status, map[string]any{"error": map[string]string{"code": code, "message": message, "requestId": requestID}})
+// caller finds out who asks.
+func (h *Validate) caller(r *http.Request) (caller, error) {
+	tokens := r.Header[authorize.TokenHeader]
+	switch {
+	case len(tokens) == 0:
+		return h.bearer(r)
+	case len(tokens) > 1 || len(r.Header["Authorization"]) > 0:
+		return caller{}, &failure{http.StatusBadRequest, "AMBIGUOUS_CALLER", "either one " + authorize.TokenHeader + " header or one Authorization header says who asks"}
+	}
+	gateway, err := h.Validator.Gateway(r.Context(), secret.NewText(tokens[0]))
+	switch {
+	case errors.Is(err, validate.ErrUnknownGateway):
+		return caller{}, &failure{http.StatusUnauthorized, "UNAUTHENTICATED", "the token is not that of a gateway"}
+	case err != nil:
+		return caller{}, err //nolint:wrapcheck // the service says what failed
+	}
+	return caller{tenant: gateway.TenantID, environment: gateway.EnvironmentSlug}, nil
 }
 
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a client that went away needs no answer
+func (h *Validate) bearer(r *http.Request) (caller, error) {
+	bearer, err := Bearer(r)
+	if err != nil {
+		return caller{}, &failure{http.StatusUnauthorized, "UNAUTHENTICATED", err.Error()}
+	}
+	principal, err := h.Authenticate(r.Context(), bearer)
+	switch {
+	case err == nil && principal.Require(lifecycle.PermissionCredentialsValidate) != nil:
+		return caller{}, &failure{http.StatusForbidden, "FORBIDDEN", "the permission CREDENTIALS_VALIDATE is needed"}
+	case err == nil:
+		return caller{tenant: principal.TenantID}, nil
+	case h.IsUnauthenticated(err):
+		return caller{}, &failure{http.StatusUnauthorized, "UNAUTHENTICATED", err.Error()}
+	}
+	return caller{}, err
+}
+
+// refuse says why there is no answer, and returns the status.
+func (h *Validate) refuse(w http.ResponseWriter, r *http.Request, err error) int {
+	id := w.Header().Get("X-Request-Id")
+	if id == "" {
+		id = newRequestID()
+		w.Header().Set("X-Request-Id", id)
+	}
+	why := &failure{http.StatusServiceUnavailable, "UNDECIDED", "cannot decide now: ask again, and do not let the call pass"}
+	if !errors.As(err, &why) {
+		h.Logger.Warn("could not decide over a credential", "requestId", id, "error", err)
+		w.Header().Set("Retry-After", "1")
+	}
+	switch why.status {
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", http.MethodPost)
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="keywright"`)
+	}
+	h.Logger.Debug("request", "requestId", id, "method", r.Method, "path", ValidatePath, "status", why.status)
+	WriteError(w, why.status, why.code, why.message, id)
+	return why.status
+}
+
+// readQuestions reads the body into memory.
+func readQuestions(r *http.Request, memory *buffer) (questions []question, isList bool, err error) {
+	if kinds := r.Header["Content-Type"]; len(kinds) != 1 || kinds[0] != "application/json" {
+		media, _, err := mime.ParseMediaType(strings.Join(kinds, ","))
+		if err != nil || media != "application/json" {
+			return nil, false, &failure{http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "the body must be application/json"}
+		}
+	}
+	if memory.body, err = readBody(r, memory.body[:0]); err != nil {
+		return nil, false, err
+	}
+	questions, isList, isScanned := scanQuestions(string(memory.body), memory.questions[:0])
+	if isScanned {
+		memory.questions = questions
+		return questions, isList, nil
+	}
+	if questions, isList, err = decodeQuestions(memory.body); err != nil {
+		return nil, false, &failure{http.StatusBadRequest, "BAD_REQUEST", err.Error()}
+	}
+	return questions, isList, nil
+}
+
+// readBody appends the body to a buffer.
+func readBody(r *http.Request, into []byte) ([]byte, error) {
+	tooLarge := &failure{http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE", "the body must not be larger than 128 KiB"}
+	if r.ContentLength > maxValidateBody {
+		return into, tooLarge
+	}
+	for {
+		if len(into) == cap(into) {
+			into = append(into, 0)[:len(into)]
+		}
+		n, err := r.Body.Read(into[len(into):cap(into)])
+		into = into[:len(into)+n]
+		switch {
+		case len(into) > maxValidateBody:
+			return into, tooLarge
+		case errors.Is(err, io.EOF):
+			return into, nil
+		case err != nil: // cut short
+			return into, &failure{http.StatusBadRequest, "BAD_REQUEST", errPresentation.Error()}
+		}
+	}
 }

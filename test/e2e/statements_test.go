@@ -23,7 +23,7 @@ func (s *statements) note(statement string) {
 }
 
 // byItself is what goes on beside a call: the look at the log, and now and then the question who is calling.
-var byItself = regexp.MustCompile(`log_positions|FROM "?(events|keys)"? WHERE|"(sign_in_keys|users|roles|tenants)"`)
+var byItself = regexp.MustCompile(`log_positions|FROM "?(events|keys)"? WHERE|sign_in_keys|"(users|roles|tenants)"`)
 
 // during lists the statements of one call.
 func (s *statements) during(call func()) []string {
