@@ -34,6 +34,14 @@ func (w *World) Environment(tb testing.TB) (id, slug string) {
 		Vars{"n": fmt.Sprintf("Environment %d", n), "s": slug}).Text(tb, "createEnvironment", "environment", "id"), slug
 }
 
+// Gateway registers a gateway of no known software in an environment, and returns its id and its token.
+func (w *World) Gateway(tb testing.TB, environment string) (id, token string) {
+	tb.Helper()
+	made := w.Do(tb, `mutation($i: RegisterGatewayInput!) { registerGateway(input: $i) { gateway { id } gatewayToken userErrors { code message path } } }`,
+		Vars{"i": Vars{"name": w.Name("Gateway"), "environmentId": environment, "dialect": "GENERIC"}})
+	return made.Text(tb, "registerGateway", "gateway", "id"), made.Text(tb, "registerGateway", "gatewayToken")
+}
+
 // PolicyTemplate makes a policy template and returns its id. more overrides members of the input.
 func (w *World) PolicyTemplate(tb testing.TB, authenticationType string, more Vars) string {
 	tb.Helper()
