@@ -88,7 +88,7 @@ func (d *Door) Decide(ctx context.Context, gateway *lifecycle.GatewayFacts, call
 	if gateway.TenantStatus != lifecycle.TenantActive {
 		return Answer{Reason: Reason(lifecycle.VerdictSuspended)}
 	}
-	p := validate.Presentation{APIID: call.APIID, EnvironmentSlug: gateway.EnvironmentSlug}
+	p := validate.Presentation{APIID: call.APIID, EnvironmentSlug: gateway.EnvironmentSlug, IPAddress: call.Address}
 	source, reason := call.present(gateway, &p)
 	if reason != Admitted {
 		return Answer{Reason: reason}
@@ -122,8 +122,12 @@ func (d *Door) admit(answer *Answer, gateway *lifecycle.GatewayFacts, facts *lif
 	answer.Assertion = assertion
 }
 
-// maxAge is for how long the environment lets a verdict be repeated, and never beyond the end of the key.
+// maxAge is for how long the environment lets a verdict be repeated, and never beyond the end of the key. Where calls are
+// counted, or are judged by where they come from, each is a question of its own.
 func maxAge(gateway *lifecycle.GatewayFacts, facts *lifecycle.Facts, now time.Time) time.Duration {
+	if facts.Limits != nil {
+		return 0
+	}
 	age := time.Duration(gateway.VerdictMaxAgeSeconds) * time.Second
 	for _, end := range []*time.Time{facts.ExpiresAt, facts.RetiresAt} {
 		if end != nil {

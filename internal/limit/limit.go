@@ -15,18 +15,16 @@ import (
 const (
 	// pause is how long counters that have failed are left alone before one request tries them again.
 	pause = 250 * time.Millisecond
-	// askTimeout bounds one question to the counters, should they not do so themselves.
-	askTimeout = 100 * time.Millisecond
+	// leaveTimeout bounds how long giving back takes when the node stops.
+	leaveTimeout = 5 * time.Second
 	// tidyEvery is how often leases that nobody uses are looked for, idle after how long they are given back, and
 	// forgetAfter after how long nothing is remembered of a key set.
 	tidyEvery   = 5 * time.Second
 	idle        = 5 * time.Second
 	forgetAfter = 10 * time.Minute
-	// leaveTimeout bounds how long giving back takes when the node stops.
-	leaveTimeout = 5 * time.Second
 )
 
-// Counters are what nodes share. Package shared says what the methods promise.
+// Counters are what nodes share. Package shared says what the methods promise, and that they give up quickly.
 type Counters interface {
 	TakeQuota(ctx context.Context, quota, member string, used, others, want, limit int64, ttl time.Duration) (granted, left, members int64, err error)
 	LeaveQuota(ctx context.Context, quota, member string, used int64, ttl time.Duration) error
@@ -131,11 +129,8 @@ func (l *Limiter) ask(ctx context.Context, now time.Time, question func(context.
 	if at != 0 && !l.retryAt.CompareAndSwap(at, now.Add(pause).UnixNano()) {
 		return false // somebody else is trying
 	}
-	// What was granted must not be lost because this caller went away.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
-	defer cancel()
 	l.counts.asked.Add(1)
-	err := question(ctx)
+	err := question(context.WithoutCancel(ctx)) // what was granted must not be lost because this caller went away
 	if err != nil {
 		l.counts.failures.Add(1)
 		if l.retryAt.Swap(now.Add(pause).UnixNano()) == 0 {

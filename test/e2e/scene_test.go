@@ -21,6 +21,8 @@ type scene struct {
 	env      string
 	slug     string // of env
 	template string
+	// gatewayToken is that of a gateway of the environment; empty until one is asked for.
+	gatewayToken string
 }
 
 func newScene(t *testing.T, o apptest.Options) *scene {
