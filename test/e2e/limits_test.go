@@ -113,9 +113,7 @@ func TestLimits_NetworksAndScopes(t *testing.T) {
 			if c.scopes != nil {
 				question["scopes"] = c.scopes
 			}
-			if got := ask(t, s.Client, question); got.Get("code") != c.want {
-				t.Errorf("from %q for %v: %v, want %s", c.ip, c.scopes, got, c.want)
-			}
+			s.expectVerdict(t, fmt.Sprintf("from %q for %v", c.ip, c.scopes), question, c.want)
 		}
 	})
 }
@@ -139,6 +137,11 @@ func TestLimits_QuotaGoesOnWhenTheKeyIsReplacedAndBeginsAgainAtMidnightOfTheTena
 		}
 		if got := ask(t, s.Client, vars{"credential": fresh, "scopes": []string{"x"}}); got.Get("code") != "INSUFFICIENT_SCOPE" || got.Get("quota") != nil {
 			t.Errorf("refused for another reason: %v", got)
+		}
+		body := fmt.Sprintf(`{"credential":%q}`, fresh)
+		if status, answer := s.Post(t, "/v1/validate", "application/json", []byte(body)); status != http.StatusOK ||
+			!strings.Contains(answer, `"code":"QUOTA_EXCEEDED"`) || !strings.Contains(answer, `"retryAfter":88200,"quota":{"remaining":0,"resetsAt":"2027-10-31T23:00:00Z"}`) {
+			t.Errorf("/v1/validate: %d %s", status, answer)
 		}
 		clock.set(time.Date(2027, 10, 31, 22, 59, 59, 999_999_000, time.UTC))
 		if got := ask(t, s.Client, vars{"credential": fresh}); got.Get("code") != "QUOTA_EXCEEDED" || got.Get("retryAfter") != 1. {
