@@ -12,17 +12,16 @@ import (
 )
 
 // consumer is an application that may call an API, and its key.
-type consumer struct{ app, api, set, key string }
+type consumer struct{ app, api, subscription, set, key string }
 
 func (s *scene) consumer(t *testing.T) consumer {
 	t.Helper()
 	c := consumer{app: s.app(t).ID, api: s.api(t)}
-	made := s.world.Subscribe(t, c.app, c.api, s.env)
-	c.set = made.Text(t, "keySetAssignments", 0, "keySet", "id")
-	c.key, _ = made.Get("keySetAssignments", 0, "credentials", "apiKey").(string)
-	if c.key == "" {
-		t.Fatal("the subscription reused a key set")
+	made, isReused := s.subscribe(t, c.app, c.api)
+	if isReused || made.apiKey == "" {
+		t.Fatalf("the subscription has no key set of its own: %+v", made)
 	}
+	c.subscription, c.set, c.key = made.subscription, made.keySet, made.apiKey
 	return c
 }
 
