@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keywright/keywright/internal/apptest"
 )
@@ -18,7 +19,7 @@ type effect struct {
 	before, change func(t *testing.T, s *scene, c consumer)
 	was, want      string
 
-	renews func(t *testing.T, s *scene, c consumer) // proven here, too, on a key set that expires: a new key takes over
+	renews func(t *testing.T, s *scene, c consumer) // proven here, too, on a key set that expires: a new key takes over within the overlap
 }
 
 // by is a mutation of one object by its id.
@@ -209,6 +210,7 @@ func isTest(t *testing.T, name string) bool {
 
 func TestR18_AMutationThatChangesWhoMayPassIsInEffectOnEveryNode(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		o, clock := held(o)
 		s := newScene(t, o)
 		nodes := []apptest.Client{s.Client}
 		if o.Postgres {
@@ -231,6 +233,7 @@ func TestR18_AMutationThatChangesWhoMayPassIsInEffectOnEveryNode(t *testing.T) {
 			c.set, c.key = s.world.KeySet(t, c.app, s.env, short, nil)
 			expectSoon(t, name+": the new key", nodes, vars{"credential": c.key}, "VALID")
 			o.renews(t, s, c)
+			clock.pass(2 * 24 * time.Hour) // the overlap is over, the first validity is not
 			expectSoon(t, name, nodes, vars{"credential": c.key}, "REVOKED")
 		}
 		for name, o := range effects {
