@@ -41,7 +41,7 @@ func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, p *v
 // doors answers what is asked for every call of an API, past everything that other requests go through.
 func (s *Server) doors(authenticate httpapi.Authenticate, metrics *httpapi.Metrics, validator validator, rest http.Handler) http.Handler {
 	now := s.config.now()
-	door := &authorize.Door{Validator: validator, Now: now, Logger: s.logger}
+	door := &authorize.Door{Validator: validator, Asserter: s.oauth.asserts, Now: now, Logger: s.logger}
 	if s.grpcListener != nil {
 		s.grpc = extauthz.NewServer(&extauthz.Service{Door: door, Now: now, Observe: metrics.Observer("ext_authz")}, s.logger)
 	}

@@ -17,8 +17,9 @@ const (
 	assertionLife = 60 * time.Second
 	// assertionReuse is how long one assertion is handed out: what is handed out last is still good for as long again.
 	assertionReuse = 30 * time.Second
-	// assertionsKept bounds the memory of assertions that can be handed out again: about 10 MB.
-	assertionsKept = 8192
+	// assertionsKept bounds the memory of assertions that can be handed out again: about 30 MB. Beyond so many keys that
+	// call all the time some are signed more often, at 30 µs each.
+	assertionsKept = 32_768
 )
 
 // Assertion is what a gateway is told of a caller whose call may pass, in the claims of a statement of [TypeAssertion].

@@ -20,7 +20,8 @@ type kind[T any] interface {
 	// pack writes a value as other nodes shall read it, and says how it is to be shared. Null: not at all.
 	pack(ctx context.Context, tenant lifecycle.TenantID, value *T, guard guard) (entry []byte)
 	// unpack is the inverse of pack; null without an error when what the entry refers to is not shared any more.
-	unpack(ctx context.Context, tenant lifecycle.TenantID, entry []byte) (*T, error)
+	// version is what the entry was packed with.
+	unpack(ctx context.Context, tenant lifecycle.TenantID, entry []byte, version int64) (*T, error)
 }
 
 // guard is what a fill carries, so that the shared state refuses it when it raced a change.
@@ -133,7 +134,7 @@ func (f *finder[T]) lookup(ctx context.Context, tenant lifecycle.TenantID, diges
 	if !isCurrent || !entry.HasFacts {
 		return answer, entry.Epoch, false
 	}
-	value, err := f.kind.unpack(ctx, tenant, entry.Facts)
+	value, err := f.kind.unpack(ctx, tenant, entry.Facts, entry.Version)
 	if err != nil {
 		f.counts.corrupt.Add(1)
 	}

@@ -50,7 +50,7 @@ func (gateways) pack(_ context.Context, _ lifecycle.TenantID, f *lifecycle.Gatew
 	return entry
 }
 
-func (gateways) unpack(_ context.Context, _ lifecycle.TenantID, entry []byte) (*lifecycle.GatewayFacts, error) {
+func (gateways) unpack(_ context.Context, _ lifecycle.TenantID, entry []byte, _ int64) (*lifecycle.GatewayFacts, error) {
 	var f lifecycle.GatewayFacts
 	if err := json.Unmarshal(entry, &f); err != nil {
 		return nil, fmt.Errorf("read the shared facts of a gateway: %w", err)

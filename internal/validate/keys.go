@@ -52,7 +52,9 @@ func (k *keys) read(ctx context.Context, tenant lifecycle.TenantID, digest []byt
 	case facts.TenantID != tenant:
 		return nil, version, errOtherTenant
 	}
-	return k.intern(&facts), version, nil
+	known := k.intern(&facts)
+	known.Revision = version
+	return known, version, nil
 }
 
 // intern lets keys that have something in common share the memory for it.
@@ -111,13 +113,13 @@ func (k *keys) shareCommon(ctx context.Context, tenant lifecycle.TenantID, to re
 	return true
 }
 
-func (k *keys) unpack(ctx context.Context, tenant lifecycle.TenantID, entry []byte) (*lifecycle.Facts, error) {
+func (k *keys) unpack(ctx context.Context, tenant lifecycle.TenantID, entry []byte, version int64) (*lifecycle.Facts, error) {
 	if len(entry) > 0 && entry[0] == '{' {
 		var f lifecycle.Facts
 		if err := json.Unmarshal(entry, &f); err != nil {
 			return nil, fmt.Errorf("read shared facts: %w", err)
 		}
-		return ofTenant(&f, tenant)
+		return asOf(&f, tenant, version)
 	}
 	to, err := referenceOf(entry)
 	if err != nil {
@@ -131,13 +133,14 @@ func (k *keys) unpack(ctx context.Context, tenant lifecycle.TenantID, entry []by
 	if err != nil {
 		return nil, err
 	}
-	return ofTenant(f, tenant)
+	return asOf(f, tenant, version)
 }
 
-func ofTenant(f *lifecycle.Facts, tenant lifecycle.TenantID) (*lifecycle.Facts, error) {
+func asOf(f *lifecycle.Facts, tenant lifecycle.TenantID, version int64) (*lifecycle.Facts, error) {
 	if f.TenantID != tenant {
 		return nil, errOtherTenant
 	}
+	f.Revision = version
 	return f, nil
 }
 

@@ -289,6 +289,11 @@ func (s modelStore) Digests(ctx context.Context, after string, limit int) ([][]b
 	return p.digests, p.next, err
 }
 
+func (s modelStore) LogEnd(ctx context.Context) (int64, bool, error) {
+	position, err := s.LogPosition(ctx)
+	return position, true, err
+}
+
 func (s modelStore) LogPosition(ctx context.Context) (int64, error) {
 	return through(ctx, s.n.db, func() (int64, error) { return s.n.in.db.LogPosition(context.Background()) })
 }

