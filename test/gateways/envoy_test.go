@@ -2,26 +2,86 @@ package gateways
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	bootstrap "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	ext "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_authz/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3" // its configuration is read
+	hcm "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3" // its configuration is read
 	auth "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"gopkg.in/yaml.v3"
 
 	"github.com/keywright/keywright/internal/apptest"
 )
 
-// envoy asks as Envoy does, over a connection of its own.
+// envoy asks as Envoy does by docs/gateways/envoy/envoy.yaml, over a connection of its own.
 type envoy struct {
-	client auth.AuthorizationClient
-	token  string
+	client    auth.AuthorizationClient
+	token     string
+	tokenKey  string // of the metadata
+	extension string // in which the API is named
+}
+
+// configured reads the configuration as Envoy does: every member must be known, and every value be in its bounds.
+func configured(t *testing.T) (tokenKey, extension string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/gateways/envoy/envoy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tree any
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		t.Fatal(err)
+	}
+	asJSON, err := json.Marshal(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config bootstrap.Bootstrap
+	if err := protojson.Unmarshal(asJSON, &config); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.ValidateAll(); err != nil {
+		t.Fatal(err)
+	}
+	var connections hcm.HttpConnectionManager
+	unpack(t, config.GetStaticResources().GetListeners()[0].GetFilterChains()[0].GetFilters()[0].GetTypedConfig(), &connections)
+	var filter ext.ExtAuthz
+	unpack(t, connections.GetHttpFilters()[0].GetTypedConfig(), &filter)
+	var route ext.ExtAuthzPerRoute
+	unpack(t, connections.GetRouteConfig().GetVirtualHosts()[0].GetRoutes()[0].GetTypedPerFilterConfig()["envoy.filters.http.ext_authz"], &route)
+	for name := range route.GetCheckSettings().GetContextExtensions() {
+		extension = name
+	}
+	return filter.GetGrpcService().GetInitialMetadata()[0].GetKey(), extension
+}
+
+func unpack(t *testing.T, packed *anypb.Any, into interface {
+	proto.Message
+	ValidateAll() error
+}) {
+	t.Helper()
+	if err := packed.UnmarshalTo(into); err != nil {
+		t.Fatal(err)
+	}
+	if err := into.ValidateAll(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newEnvoy(t *testing.T, y *yard, token string) envoy {
@@ -31,7 +91,9 @@ func newEnvoy(t *testing.T, y *yard, token string) envoy {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = connection.Close() })
-	return envoy{auth.NewAuthorizationClient(connection), token}
+	e := envoy{client: auth.NewAuthorizationClient(connection), token: token}
+	e.tokenKey, e.extension = configured(t)
+	return e
 }
 
 // check asks about a call. Names of headers are in lower case, and values that were sent apart are joined.
@@ -44,11 +106,11 @@ func (e envoy) send(t *testing.T, api string, call *auth.AttributeContext_HttpRe
 	t.Helper()
 	ctx := context.Context(t.Context())
 	if e.token != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, "x-keywright-gateway-token", e.token)
+		ctx = metadata.AppendToOutgoingContext(ctx, e.tokenKey, e.token)
 	}
 	extensions := map[string]string{}
 	if api != "" {
-		extensions["keywright_api_id"] = api
+		extensions[e.extension] = api
 	}
 	answer, err := e.client.Check(ctx, &auth.CheckRequest{Attributes: &auth.AttributeContext{
 		Request: &auth.AttributeContext_Request{Http: call}, ContextExtensions: extensions,
@@ -95,6 +157,8 @@ func TestR40_EnvoyIsToldEveryOutcomeOverGRPC(t *testing.T) {
 		if d := differs(seen, y.identity(t)); d != "" || codes.Code(admitted.GetStatus().GetCode()) != codes.OK || seen["x-other"] == nil {
 			t.Errorf("a valid key: %s %v", d, admitted)
 		}
+		nobody := e
+		nobody.token = ""
 		for what, c := range map[string]struct {
 			e       envoy
 			api     string
@@ -115,9 +179,9 @@ func TestR40_EnvoyIsToldEveryOutcomeOverGRPC(t *testing.T) {
 			"another environment": {e, y.api, "/", map[string]string{"x-api-key": y.elsewhere}, 403, codes.PermissionDenied, "WRONG_ENVIRONMENT"},
 			"another API":         {e, y.otherAPI, "/", map[string]string{"x-api-key": y.valid}, 403, codes.PermissionDenied, "FORBIDDEN"},
 			"no API":              {e, "orders", "/", map[string]string{"x-api-key": y.valid}, 403, codes.PermissionDenied, "API_UNKNOWN"},
-			"no gateway":          {envoy{e.client, ""}, y.api, "/", map[string]string{"x-api-key": y.valid}, 401, codes.Unauthenticated, "GATEWAY_UNAUTHENTICATED"},
+			"no gateway":          {nobody, y.api, "/", map[string]string{"x-api-key": y.valid}, 401, codes.Unauthenticated, "GATEWAY_UNAUTHENTICATED"},
 			"a gateway that its client makes up": {
-				envoy{e.client, ""}, y.api, "/", map[string]string{"x-api-key": y.valid, "x-keywright-gateway-token": e.token}, 401, codes.Unauthenticated, "GATEWAY_UNAUTHENTICATED",
+				nobody, y.api, "/", map[string]string{"x-api-key": y.valid, "x-keywright-gateway-token": e.token}, 401, codes.Unauthenticated, "GATEWAY_UNAUTHENTICATED",
 			},
 		} {
 			answer := c.e.check(t, c.path, c.api, c.headers)
