@@ -133,7 +133,7 @@ func (s *site) issuePart(b *bench, n int) []issued {
 
 // validates asks about a credential; want is the code of the verdict.
 func (s *site) validates(want string, body request) question {
-	return question{path: "/v1/validate", body: body, want: `"` + want + `"`}
+	return question{path: "/v1/validate", headers: s.asGateway(), body: body, want: `"` + want + `"`}
 }
 
 // authorizes asks about a call with a credential, as gateways do that send sub-requests.
