@@ -69,10 +69,11 @@ unit: ## the Go tests, with the race detector, on real PostgreSQL and Redis (PKG
 
 .PHONY: faults
 faults: ## kill, hang, cut off and slow down what runs, and judge what is answered; docs/faults.md
-ifneq ($(FAULTS),quick)
-	KEYWRIGHT_FAULTS=1 go test -race -count 1 -v -timeout 30m ./test/crash
+ifeq ($(FAULTS),quick)
+	FAULTS=quick go test -count 1 -v -timeout 15m ./test/faults
+else
+	KEYWRIGHT_FAULTS=1 FAULTS=full go test -count 1 -v -timeout 40m ./test/crash ./test/faults
 endif
-	FAULTS=$(FAULTS) go test -count 1 -v -timeout 40m ./test/faults
 
 .PHONY: conformance
 conformance: npm ## only the suites that nobody here wrote: HTTP audit, WebSocket and SSE clients, Relay, ESLint

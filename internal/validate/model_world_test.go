@@ -343,7 +343,16 @@ func (l *modelLink) with(write func()) {
 	write()
 }
 
-func (l *modelLink) hold() { l.with(func() { l.open = make(chan struct{}) }) }
+func (l *modelLink) hold() {
+	l.with(func() {
+		select {
+		case <-l.open:
+			l.open = make(chan struct{})
+		default: // it is held already
+		}
+	})
+}
+
 func (l *modelLink) lose() { l.with(func() { l.isLossy = true }) }
 
 func (l *modelLink) set(delay time.Duration, isRefused bool) {

@@ -139,7 +139,7 @@ func (l *load) awaitHealth(good *key) {
 	until := time.Now().Add(time.Minute)
 	for _, n := range l.nodes {
 		for {
-			got, said := c.validate(context.Background(), n.at().As(l.gateway), good.credential)
+			got, said := c.validate(context.Background(), n.at(), good.credential)
 			if got == accepted {
 				break
 			}

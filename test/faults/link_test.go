@@ -44,7 +44,11 @@ func (l *link) addr() string { return l.listener.Addr().String() }
 func (l *link) hold() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open = make(chan struct{})
+	select {
+	case <-l.open:
+		l.open = make(chan struct{})
+	default: // it is held already
+	}
 }
 
 // release ends a hold; what was held is delivered, late.

@@ -189,7 +189,7 @@ func (l *load) ask(ctx context.Context, n *node) {
 			continue
 		}
 		a := answer{key: k, node: n.number, sent: l.elapsed()}
-		a.outcome, a.said = c.validate(ctx, n.at().As(l.gateway), k.credential)
+		a.outcome, a.said = c.validate(ctx, n.at(), k.credential)
 		a.received = l.elapsed()
 		if ctx.Err() != nil {
 			return

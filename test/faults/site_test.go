@@ -23,7 +23,6 @@ type site struct {
 	nodes    []*node
 	began    time.Time
 
-	gateway                            string // token to ask with
 	application, environment, template string
 }
 
@@ -79,11 +78,6 @@ func (s *site) furnish() {
 	s.environment, _ = w.Environment(s.tb)
 	s.template = w.PolicyTemplate(s.tb, "API_KEY", nil)
 	s.application = w.Application(s.tb, organization).ID
-	s.gateway = w.Do(s.tb, `mutation($i: RegisterGatewayInput!) { registerGateway(input: $i) { gatewayToken userErrors { code message path } } }`,
-		vars{"i": vars{"name": "Gateway", "environmentId": s.environment, "dialect": "GENERIC"}}).Text(s.tb, "registerGateway", "gatewayToken")
-	if got, _ := (&client{}).validate(s.tb.Context(), s.nodes[0].client.As(s.gateway), "garbage"); got == wrong {
-		s.gateway = s.nodes[0].client.Key
-	}
 }
 
 // elapsed is the one clock of the history.
