@@ -34,7 +34,7 @@ var actions = []string{
 	"change an application", "change a tenant", "write a lot else",
 	"break the way to the database", "break the way to the database", "break the way to Redis", "break the way to Redis",
 	"mend the way to the database", "mend the way to Redis", "mend everything",
-	"empty Redis", "step the wall clock", "die", "start again",
+	"empty Redis", "let Redis take no writes", "step the wall clock", "die", "start again",
 }
 
 func anyAction() *rapid.Generator[action] {
@@ -120,6 +120,8 @@ func (in *installation) act(a action) {
 		in.commit(n, in.db.writeElse(k, 30*a.Draw), false)
 	case "empty Redis":
 		in.redis.empty()
+	case "let Redis take no writes":
+		in.redis.fill()
 	case "step the wall clock":
 		n.skew.Add(int64(time.Duration(a.Draw-50) * time.Minute))
 	case "mend everything":
@@ -135,7 +137,7 @@ func (in *installation) breakNode(n *modelNode, a action) {
 	broken := [](func(l *modelLink)){
 		func(l *modelLink) { l.hold() },
 		func(l *modelLink) { l.set(0, true) },
-		func(l *modelLink) { l.set(time.Duration(a.Draw)*3*time.Millisecond, false) },
+		func(l *modelLink) { l.set(time.Duration(a.Draw)*10*time.Millisecond, false) },
 		func(l *modelLink) { l.set(2500*time.Millisecond, false) },
 		func(l *modelLink) { l.lose() },
 	}[a.Draw%5]
@@ -209,6 +211,7 @@ func (in *installation) note(format string, args ...any) {
 
 // mend has everything work again, and every node run.
 func (in *installation) mend() {
+	in.redis.makeRoom()
 	for _, n := range in.nodes {
 		n.db.mend()
 		n.redis.mend()

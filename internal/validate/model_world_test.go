@@ -429,6 +429,7 @@ type modelRedis struct {
 	challenges map[int]time.Duration
 	echoes     map[int]time.Duration
 	listeners  map[int]chan int64
+	isFull     bool // it answers, and takes no writes
 }
 
 // empty is FLUSHALL, or a kill and an empty start.
@@ -440,6 +441,20 @@ func (r *modelRedis) empty() {
 		panic(err)
 	}
 	r.memory, r.challenges, r.echoes = memory, map[int]time.Duration{}, map[int]time.Duration{}
+}
+
+var errFull = errors.New("out of memory")
+
+func (r *modelRedis) fill() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.isFull = true
+}
+
+func (r *modelRedis) makeRoom() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.isFull = false
 }
 
 // modelState is the shared state as one node reaches it.
@@ -457,6 +472,16 @@ func at[T any](ctx context.Context, s *modelState, do func(ctx context.Context, 
 	})
 }
 
+// write is at for what needs room.
+func write[T any](ctx context.Context, s *modelState, do func(ctx context.Context, r *modelRedis) (T, error)) (T, error) {
+	return at(ctx, s, func(ctx context.Context, r *modelRedis) (result T, err error) {
+		if r.isFull {
+			return result, errFull
+		}
+		return do(ctx, r)
+	})
+}
+
 func (s *modelState) Lookup(ctx context.Context, tenant string, digest [32]byte) (shared.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
@@ -470,20 +495,20 @@ func (s *modelState) Lookup(ctx context.Context, tenant string, digest [32]byte)
 }
 
 func (s *modelState) Fill(ctx context.Context, tenant string, digest [32]byte, epoch shared.Epoch, version int64, facts []byte, ttl time.Duration) (bool, error) {
-	return at(ctx, s, func(ctx context.Context, r *modelRedis) (bool, error) {
+	return write(ctx, s, func(ctx context.Context, r *modelRedis) (bool, error) {
 		return r.memory.Fill(ctx, tenant, digest, epoch, version, facts, ttl)
 	})
 }
 
 func (s *modelState) Invalidate(ctx context.Context, tenant string, position int64, digests ...[32]byte) error {
-	_, err := at(ctx, s, func(ctx context.Context, r *modelRedis) (struct{}, error) {
+	_, err := write(ctx, s, func(ctx context.Context, r *modelRedis) (struct{}, error) {
 		return struct{}{}, r.memory.Invalidate(ctx, tenant, position, digests...)
 	})
 	return err
 }
 
 func (s *modelState) InvalidateTenant(ctx context.Context, tenant string, position int64) error {
-	_, err := at(ctx, s, func(ctx context.Context, r *modelRedis) (struct{}, error) {
+	_, err := write(ctx, s, func(ctx context.Context, r *modelRedis) (struct{}, error) {
 		return struct{}{}, r.memory.InvalidateTenant(ctx, tenant, position)
 	})
 	return err
@@ -494,7 +519,7 @@ func (s *modelState) Epoch(ctx context.Context) (shared.Epoch, int64, error) {
 		epoch     shared.Epoch
 		watermark int64
 	}
-	h, err := at(ctx, s, func(ctx context.Context, r *modelRedis) (head, error) {
+	h, err := write(ctx, s, func(ctx context.Context, r *modelRedis) (head, error) {
 		epoch, watermark, err := r.memory.Epoch(ctx)
 		return head{epoch, watermark}, err
 	})
@@ -502,11 +527,11 @@ func (s *modelState) Epoch(ctx context.Context) (shared.Epoch, int64, error) {
 }
 
 func (s *modelState) Begin(ctx context.Context, epoch shared.Epoch, position int64) (bool, error) {
-	return at(ctx, s, func(ctx context.Context, r *modelRedis) (bool, error) { return r.memory.Begin(ctx, epoch, position) })
+	return write(ctx, s, func(ctx context.Context, r *modelRedis) (bool, error) { return r.memory.Begin(ctx, epoch, position) })
 }
 
 func (s *modelState) Advance(ctx context.Context, epoch shared.Epoch, from, to int64, answered shared.Challenges, changes ...shared.Change) (bool, error) {
-	return at(ctx, s, func(ctx context.Context, r *modelRedis) (bool, error) {
+	return write(ctx, s, func(ctx context.Context, r *modelRedis) (bool, error) {
 		advanced, err := r.memory.Advance(ctx, epoch, from, to, "", changes...)
 		if !advanced || answered == "" {
 			return advanced, err
@@ -524,7 +549,7 @@ func (s *modelState) Advance(ctx context.Context, epoch shared.Epoch, from, to i
 }
 
 func (s *modelState) Challenge(ctx context.Context, asked time.Duration) error {
-	_, err := at(ctx, s, func(_ context.Context, r *modelRedis) (struct{}, error) {
+	_, err := write(ctx, s, func(_ context.Context, r *modelRedis) (struct{}, error) {
 		r.challenges[s.n.number] = asked
 		return struct{}{}, nil
 	})
