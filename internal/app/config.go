@@ -33,6 +33,9 @@ type Config struct {
 
 	Version string // of the binary, for people
 
+	// LoadTimeout is how long a validation may wait for the database; 0: as package validate says. Tests on machines that
+	// are busy with other tests wait longer.
+	LoadTimeout time.Duration
 	// Now is the clock; null: that of the machine. Tests hold it.
 	Now func() time.Time
 	// Logs is where logs go; null: standard error.

@@ -125,7 +125,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}, s.logger)
 	s.validation = validate.New(validate.Config{
 		Keyring: keyring, Store: db, NotFound: manage.ErrNotFound, Digests: db.Digests, Entries: projection.ForValidators{State: s.shared}, Log: late,
-		Uses: s.uses, Limits: s.limits, Now: now, Elapsed: elapsed, Logger: s.logger,
+		Uses: s.uses, Limits: s.limits, LoadTimeout: s.config.LoadTimeout, Now: now, Elapsed: elapsed, Logger: s.logger,
 	})
 	s.follower = live.NewFollower(live.Config{
 		Log: db, State: projection.ForFollower{State: s.shared}, Near: projection.ForNear{Service: s.validation}, Now: now, Elapsed: elapsed, Logger: s.logger,

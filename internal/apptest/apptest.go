@@ -46,7 +46,7 @@ func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
 	c := app.Config{
 		Data: tb.TempDir(), Listen: "127.0.0.1:0", Introspection: true, LogFormat: "text", LogLevel: slog.LevelInfo,
-		ShutdownTimeout: 10 * time.Second, Now: o.Now, Version: "test",
+		ShutdownTimeout: 10 * time.Second, LoadTimeout: 850 * time.Millisecond, Now: o.Now, Version: "test",
 	}
 	if o.Postgres {
 		c.Database = testenv.Postgres(tb)

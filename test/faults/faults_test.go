@@ -135,7 +135,7 @@ func (l *load) goodKey() *key {
 // awaitHealth waits until every node accepts a key that nobody touches.
 func (l *load) awaitHealth(good *key) {
 	l.tb.Helper()
-	c := client{http: http.Client{Timeout: 3 * second}}
+	c := client{gatewayToken: l.gatewayToken, http: http.Client{Timeout: 3 * second}}
 	until := time.Now().Add(time.Minute)
 	for _, n := range l.nodes {
 		for {

@@ -181,7 +181,7 @@ func (l *load) send(ctx context.Context, c *client, n *node, set *keySet, name s
 
 // ask is one client that asks a node, until ctx ends.
 func (l *load) ask(ctx context.Context, n *node) {
-	c := client{http: http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{}}}
+	c := client{gatewayToken: l.gatewayToken, http: http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{}}}
 	defer c.http.CloseIdleConnections()
 	for ; ctx.Err() == nil; pause(ctx, askEvery) {
 		k := l.any()
@@ -201,10 +201,13 @@ func (l *load) ask(ctx context.Context, n *node) {
 }
 
 // client is somebody with connections of its own.
-type client struct{ http http.Client }
+type client struct {
+	http         http.Client
+	gatewayToken string // with which it asks for verdicts: a gateway needs no sign-in, which only the database answers
+}
 
 func (c *client) validate(ctx context.Context, at apptest.Client, credential string) (outcome, string) {
-	status, body, err := c.post(ctx, at, "/v1/validate", vars{"credential": credential})
+	status, body, err := c.post(ctx, at, "/v1/validate", vars{"credential": credential}, "X-Keywright-Gateway-Token", c.gatewayToken)
 	if err != nil {
 		return silent, ""
 	}
@@ -229,7 +232,7 @@ func (c *client) validate(ctx context.Context, at apptest.Client, credential str
 
 // mutate sends a mutation once, and returns its payload.
 func (c *client) mutate(ctx context.Context, at apptest.Client, document string, v vars) (apptest.Object, error) {
-	status, body, err := c.post(ctx, at, "/graphql", vars{"query": document, "variables": v})
+	status, body, err := c.post(ctx, at, "/graphql", vars{"query": document, "variables": v}, "Authorization", "Bearer "+at.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +252,8 @@ func (c *client) mutate(ctx context.Context, at apptest.Client, document string,
 	return nil, fmt.Errorf("status %d without data: %s", status, body)
 }
 
-func (c *client) post(ctx context.Context, at apptest.Client, path string, content vars) (int, []byte, error) {
+// post sends a request whose caller is named by one header.
+func (c *client) post(ctx context.Context, at apptest.Client, path string, content vars, header, caller string) (int, []byte, error) {
 	body, err := json.Marshal(content)
 	if err != nil {
 		return 0, nil, err
@@ -259,7 +263,7 @@ func (c *client) post(ctx context.Context, at apptest.Client, path string, conte
 		return 0, nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Authorization", "Bearer "+at.Key)
+	request.Header.Set(header, caller)
 	response, err := c.http.Do(request)
 	if err != nil {
 		return 0, nil, err

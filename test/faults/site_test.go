@@ -23,7 +23,7 @@ type site struct {
 	nodes    []*node
 	began    time.Time
 
-	application, environment, template string
+	application, environment, template, gatewayToken string
 }
 
 // node is one process of the program.
@@ -78,6 +78,7 @@ func (s *site) furnish() {
 	s.environment, _ = w.Environment(s.tb)
 	s.template = w.PolicyTemplate(s.tb, "API_KEY", nil)
 	s.application = w.Application(s.tb, organization).ID
+	_, s.gatewayToken = w.Gateway(s.tb, s.environment)
 }
 
 // elapsed is the one clock of the history.

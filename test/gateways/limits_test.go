@@ -1,0 +1,70 @@
+package gateways
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/keywright/keywright/internal/apptest"
+)
+
+// keyOf subscribes a new application to a new API under a policy, and returns its key.
+func (y *yard) keyOf(t *testing.T, limits vars) string {
+	t.Helper()
+	w := y.World
+	org := w.Organization(t)
+	template := w.PolicyTemplate(t, "API_KEY", vars{"limits": limits})
+	api := w.API(t, org, []string{y.env}, map[string]string{"API_KEY": template})
+	return w.Subscribe(t, w.Application(t, org).ID, api, y.env).Text(t, "keySetAssignments", 0, "credentials", "apiKey")
+}
+
+func TestALimitIs429WithTheTimeToWait(t *testing.T) {
+	y := newYard(t, apptest.Options{})
+	token := y.gateway(t, "NGINX", true)
+	key := y.keyOf(t, vars{"quota": vars{"requests": 2, "period": "DAY"}})
+	for range 2 {
+		if r := y.ask(t, token, "GET", "/v1/authorize", with("X-Api-Key", key)); r.status != http.StatusOK {
+			t.Fatalf("within the quota: %+v", r)
+		}
+	}
+	r := y.ask(t, token, "GET", "/v1/authorize", with("X-Api-Key", key))
+	if r.status != http.StatusTooManyRequests || r.reason() != "QUOTA_EXCEEDED" || r.header.Get("Retry-After") == "" || r.header.Get("Www-Authenticate") != "" {
+		t.Errorf("beyond the quota: %+v", r)
+	}
+	status, header := denied(newEnvoy(t, y, y.gateway(t, "ENVOY", true)).check(t, "/", "", map[string]string{"x-api-key": key}))
+	if status != http.StatusTooManyRequests || header["Retry-After"] == "" {
+		t.Errorf("beyond the quota, over gRPC: %d %v", status, header)
+	}
+}
+
+// Where a call comes from is what the gateway says, in the header of its dialect.
+func TestR41_TheAddressOfAClientIsWhatTheGatewaySays(t *testing.T) {
+	y := newYard(t, apptest.Options{})
+	key := y.keyOf(t, vars{"allowedNetworks": []string{"192.0.2.0/24"}})
+	const within, without = "192.0.2.7", "198.51.100.1"
+	for dialect, own := range map[string]string{
+		"NGINX": "X-Real-Ip", "HAPROXY": "X-Real-Ip", "CADDY": "X-Real-Ip", "TRAEFIK": "X-Forwarded-For", "ENVOY": "X-Envoy-External-Address", "GENERIC": "",
+	} {
+		token := y.gateway(t, dialect, true)
+		for _, name := range []string{"X-Real-Ip", "X-Forwarded-For", "X-Envoy-External-Address", "X-Client-Ip", "True-Client-Ip", "Forwarded"} {
+			want := http.StatusForbidden
+			if name == own {
+				want = http.StatusOK
+			}
+			if r := y.ask(t, token, "GET", "/v1/authorize", with("X-Api-Key", key, name, within)); r.status != want {
+				t.Errorf("%s, %s within: %d %s, want %d", dialect, name, r.status, r.reason(), want)
+			}
+			if r := y.ask(t, token, "GET", "/v1/authorize", with("X-Api-Key", key, name, without)); r.status != http.StatusForbidden || r.reason() != "NETWORK_NOT_ALLOWED" {
+				t.Errorf("%s, %s without: %d %s", dialect, name, r.status, r.reason())
+			}
+		}
+		if own == "" {
+			continue
+		}
+		if r := y.ask(t, token, "GET", "/v1/authorize", with("X-Api-Key", key, own, within, own, within)); r.reason() != "CALL_AMBIGUOUS" {
+			t.Errorf("%s, %s twice: %d %s", dialect, own, r.status, r.reason())
+		}
+	}
+	if e := newEnvoy(t, y, y.gateway(t, "ENVOY", true)); e.check(t, "/", "", map[string]string{"x-api-key": key, "x-forwarded-for": without}).GetOkResponse() == nil {
+		t.Error("over gRPC the address of the connection is not believed")
+	}
+}
