@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"unsafe"
 )
 
 const (
@@ -197,14 +198,9 @@ func allBase62(s string) bool {
 }
 
 // checksum returns the CRC-32 (IEEE) as six base62 digits, the highest first.
-// The loop is spelled out because crc32.ChecksumIEEE takes a slice that would
-// have to be allocated.
 func checksum(body string) [checksumLen]byte {
-	crc := ^uint32(0)
-	for i := range len(body) {
-		crc = crc32.IEEETable[byte(crc)^body[i]] ^ crc>>8
-	}
-	crc = ^crc
+	// The bytes of the text are only read, so it need not be copied.
+	crc := crc32.ChecksumIEEE(unsafe.Slice(unsafe.StringData(body), len(body))) //nolint:gosec // see above
 	var digits [checksumLen]byte
 	for i := range digits {
 		digits[checksumLen-1-i] = base62[crc%62]
