@@ -159,7 +159,7 @@ func (r keySetResolver) around(ctx context.Context, of *lifecycle.KeySet, policy
 	if err != nil {
 		return around, err
 	}
-	suffices := map[lifecycle.ApprovalAction]bool{}
+	suffices := make(map[lifecycle.ApprovalAction]bool)
 	for _, rule := range policy.Approvals {
 		if suffices[rule.Action], err = s.suffices(ctx, rule, env.IsProduction); err != nil {
 			return around, err

@@ -44,6 +44,7 @@ func (r *Resolver) Application() gen.ApplicationResolver         { return applic
 func (r *Resolver) ApprovalDecision() gen.ApprovalDecisionResolver {
 	return approvalDecisionResolver{r}
 }
+
 func (r *Resolver) ApprovalRequest() gen.ApprovalRequestResolver { return approvalRequestResolver{r} }
 func (r *Resolver) ApprovalRule() gen.ApprovalRuleResolver       { return approvalRuleResolver{r} }
 func (r *Resolver) AuthenticationRequirement() gen.AuthenticationRequirementResolver {

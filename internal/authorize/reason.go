@@ -53,6 +53,7 @@ func (r Reason) Outcome() Outcome {
 		return TooMany
 	case Undecided:
 		return Unavailable
+	case UnknownAPI:
 	}
 	return Forbidden
 }

@@ -185,7 +185,7 @@ func NewMetrics() *Metrics {
 		}, []string{"code"}),
 	}
 	m.Registry.MustRegister(m.requests, m.verdicts)
-	m.byCode = map[lifecycle.VerdictCode]prometheus.Counter{}
+	m.byCode = make(map[lifecycle.VerdictCode]prometheus.Counter)
 	for _, code := range lifecycle.AllVerdictCode() {
 		m.byCode[code] = m.verdicts.WithLabelValues(string(code))
 	}

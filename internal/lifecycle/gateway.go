@@ -24,7 +24,7 @@ type Gateway struct {
 
 // GatewayTenant stands where facts of gateways are cached: a token is presented before its tenant is known. It is no
 // id, so no tenant can have it.
-const GatewayTenant TenantID = "gateways"
+const GatewayTenant = "gateways"
 
 // GatewayFacts is all that is known of who asks by the token presented. They may be cached.
 type GatewayFacts struct {

@@ -40,7 +40,7 @@ type fakeLog struct {
 	slowness  time.Duration
 
 	isChangedOutside bool // something was committed that no event tells of
-	reads     atomic.Int64
+	reads            atomic.Int64
 }
 
 func newLog() *fakeLog {

@@ -91,6 +91,7 @@ func withoutTriggers(b *testing.B, db *sql.DB, database string) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer func() { _ = rows.Close() }()
 	var drops []string
 	for rows.Next() {
 		var drop string
@@ -99,7 +100,7 @@ func withoutTriggers(b *testing.B, db *sql.DB, database string) {
 		}
 		drops = append(drops, drop)
 	}
-	if err := rows.Close(); err != nil || len(drops) < 20 || slices.Contains(drops, "") {
+	if err := rows.Err(); err != nil || len(drops) < 20 || slices.Contains(drops, "") {
 		b.Fatal(fmt.Sprint(len(drops), " triggers: ", err))
 	}
 	for _, drop := range drops {

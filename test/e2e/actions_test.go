@@ -19,7 +19,8 @@ func TestS0_31_S0_38_S0_45_S0_51_S0_73_AnActionIsAvailableExactlyWhenItCanBeDone
 		renewable := s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "P30D"}})
 		extended := s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "PT1H"}, "renewal": vars{"mode": "EXTEND"}})
 		asked := s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "P30D"}, "approvals": []vars{
-			{"action": "REGENERATE_KEY_SET", "isSelfApprovalAllowed": false}, {"action": "RENEW_KEY_SET", "isSelfApprovalAllowed": false},
+			{"action": "REGENERATE_KEY_SET", "isSelfApprovalAllowed": false},
+			{"action": "RENEW_KEY_SET", "isSelfApprovalAllowed": false},
 			{"action": "REVOKE_KEY_SET", "isSelfApprovalAllowed": false},
 		}})
 		_, reader := s.world.User(t, "Auditor")

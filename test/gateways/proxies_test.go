@@ -169,7 +169,7 @@ func startHAProxy(t *testing.T, p place) string {
 // readable is a folder that the workers of a gateway can read, whatever account they run under.
 func readable(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "keywright-gateway-")
+	folder, err := os.MkdirTemp("", "keywright-gateway-") //nolint:usetesting // what t.TempDir makes, other accounts cannot enter
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,8 @@ func newFront(t *testing.T, kind proxy) *front {
 func (f *front) call(t interface {
 	Fatal(...any)
 	Context() context.Context
-}, method, path string, header http.Header, body string) (r reply, seen http.Header) {
+}, method, path string, header http.Header, body string,
+) (r reply, seen http.Header) {
 	f.application.seen.Store(nil)
 	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+f.address+path, strings.NewReader(body))
 	if err != nil {

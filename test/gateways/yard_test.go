@@ -98,7 +98,7 @@ func (y *yard) fill(t *testing.T) {
 func (y *yard) fillForeign(t *testing.T) {
 	t.Helper()
 	made := y.Do(t, `mutation { createTenant(input: {name: "Other", slug: "other", administratorEmail: "o@example.com"}) { signInKey userErrors { code message path } } }`, nil)
-	w := apptest.NewWorld(y.server.Client.As(made.Text(t, "createTenant", "signInKey")))
+	w := apptest.NewWorld(y.server.As(made.Text(t, "createTenant", "signInKey")))
 	org := w.Organization(t)
 	env, _ := w.Environment(t)
 	template := w.PolicyTemplate(t, "API_KEY", nil)
