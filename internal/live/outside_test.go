@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,13 +15,13 @@ import (
 // outsider changes the database past the server, and records it when asked to.
 type outsider struct {
 	log    *fakeLog
-	isDown bool
-	asked  int
+	isDown atomic.Bool
+	asked  atomic.Int64
 }
 
 func (o *outsider) record(context.Context) (int64, error) {
-	o.asked++
-	if o.isDown {
+	o.asked.Add(1)
+	if o.isDown.Load() {
 		return 0, errDown
 	}
 	o.log.with(func() { o.log.isChangedOutside = false })
@@ -30,7 +31,8 @@ func (o *outsider) record(context.Context) (int64, error) {
 // TestR16_NothingIsProvenWhileAChangePastTheServerIsNotInTheLog holds what the bound rests on: from the instant of the
 // change on no new proof is given, so that the lease of what is cached runs out.
 func TestR16_NothingIsProvenWhileAChangePastTheServerIsNotInTheLog(t *testing.T) {
-	o := &outsider{isDown: true}
+	o := &outsider{}
+	o.isDown.Store(true)
 	inBubble(t, live.Config{RecordOutside: o.record}, func(t *testing.T, n *node) {
 		o.log = n.log
 		n.log.keys[setA] = digestA
@@ -46,15 +48,15 @@ func TestR16_NothingIsProvenWhileAChangePastTheServerIsNotInTheLog(t *testing.T)
 				}
 			}
 		}
-		if o.asked < 10 {
-			t.Errorf("recording was tried %d times", o.asked)
+		if asked := o.asked.Load(); asked < 10 {
+			t.Errorf("recording was tried %d times", asked)
 		}
 		// What happens meanwhile is heard of all the same.
 		position := n.log.commit(tenantA, lifecycle.EventKeySetRevoked, setA)
 		if err := n.CatchUp(t.Context(), position); err != nil {
 			t.Fatal(err)
 		}
-		o.isDown = false
+		o.isDown.Store(false)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		_, asked, proven := n.Known()

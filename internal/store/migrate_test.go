@@ -222,6 +222,7 @@ func TestStoredWordsAreThoseOfTheCore(t *testing.T) {
 				found[strings.TrimSuffix(table[1], "_next")+"."+c[1]] = strings.Split(strings.Trim(c[2], "'"), "', '")
 			}
 		}
+		delete(found, "outside_changes.operation") // words of SQL, not of the core
 		if !reflect.DeepEqual(found, checked) {
 			t.Errorf("%s checks %v, want %v", name, found, checked)
 		}

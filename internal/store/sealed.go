@@ -59,14 +59,17 @@ func (s *Store) destroyUnclaimed(ctx context.Context, now time.Time) (int, error
 	if len(keys) == 0 {
 		return 0, nil
 	}
-	for _, table := range []string{"data_keys", "sealed_values"} {
-		if _, err := s.write.NewDelete().Table(table).Where("key_id IN (?)", bun.List(keys)).Exec(ctx); err != nil {
-			return 0, fmt.Errorf("destroy unclaimed values: %w", s.explain(ctx, err))
+	_, err = s.retrying(ctx, func(ctx context.Context, t *tx) error {
+		for _, table := range []string{"data_keys", "sealed_values"} {
+			if _, err := t.NewDelete().Table(table).Where("key_id IN (?)", bun.List(keys)).Exec(ctx); err != nil {
+				return err
+			}
 		}
-	}
-	_, err = s.write.NewUpdate().Model((*lifecycle.Key)(nil)).Set("claimable_until = NULL").Where("id IN (?)", bun.List(keys)).Exec(ctx)
+		_, err := t.NewUpdate().Model((*lifecycle.Key)(nil)).Set("claimable_until = NULL").Where("id IN (?)", bun.List(keys)).Exec(ctx)
+		return err
+	})
 	if err != nil {
-		return 0, fmt.Errorf("note what was not claimed: %w", s.explain(ctx, err))
+		return 0, fmt.Errorf("destroy unclaimed values: %w", s.explain(ctx, err))
 	}
 	return len(keys), nil
 }
