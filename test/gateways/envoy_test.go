@@ -154,7 +154,7 @@ func TestR40_EnvoyIsToldEveryOutcomeOverGRPC(t *testing.T) {
 		e := newEnvoy(t, y, y.gateway(t, "ENVOY", true))
 		admitted := e.check(t, "/x", y.api, map[string]string{"x-api-key": y.valid, "x-other": "kept"})
 		seen := applied(map[string]string{"x-api-key": y.valid, "x-other": "kept"}, admitted.GetOkResponse())
-		if d := differs(seen, y.identity(t)); d != "" || codes.Code(admitted.GetStatus().GetCode()) != codes.OK || len(seen.Values("x-other")) == 0 {
+		if d := differs(seen, y.identity(t)); d != "" || codes.Code(admitted.GetStatus().GetCode()) != codes.OK || seen["x-other"] == nil { //nolint:staticcheck // Envoy's names are in lower case
 			t.Errorf("a valid key: %s %v", d, admitted)
 		}
 		nobody := e
