@@ -105,7 +105,7 @@ func validateRequests(w *tenant) []rawRequest {
 		post("member in capitals", isJSON, fmt.Sprintf(`{"CREDENTIAL":%q}`, w.apiKey), 400, "BAD_REQUEST"),
 		post("NUL", isJSON, `{"credential":"a","apiId":"\u0000"}`, 400, "BAD_REQUEST"), post("NUL in the key", isJSON, `{"credential":"a\u0000"}`, 200, "NOT_FOUND"),
 		post("not UTF-8", isJSON, "{\"credential\":\"\xff\"}", 400, "BAD_REQUEST"),
-		post("too large", isJSON, `{"credential":"`+strings.Repeat("x", 70<<10)+`"}`, 413, "PAYLOAD_TOO_LARGE"), post("long key", isJSON, `{"credential":"`+strings.Repeat("x", 60<<10)+`"}`, 200, "NOT_FOUND"),
+		post("too large", isJSON, `{"credential":"`+strings.Repeat("x", 130<<10)+`"}`, 413, "PAYLOAD_TOO_LARGE"), post("long key", isJSON, `{"credential":"`+strings.Repeat("x", 60<<10)+`"}`, 200, "NOT_FOUND"),
 		post("form", "application/x-www-form-urlencoded", "credential="+w.apiKey, 415, "UNSUPPORTED_MEDIA_TYPE"), post("no content type", "", `{"credential":"x"}`, 415, "UNSUPPORTED_MEDIA_TYPE"),
 		as("no bearer", "", 401, "UNAUTHENTICATED"), as("wrong bearer", "Bearer "+canary, 401, "UNAUTHENTICATED"), as("basic", "Basic dTpw", 401, "UNAUTHENTICATED"),
 		as("bearer without a value", "Bearer", 401, "UNAUTHENTICATED"), as("the key as bearer", "Bearer "+w.apiKey, 401, "UNAUTHENTICATED"),
