@@ -66,6 +66,7 @@ func (s *Server) registerMetrics(registry *prometheus.Registry, validation *vali
 	counter("challenges", "Times other nodes were asked for the proof that the database did not give.", func() int64 { return s.follower.Stats().Challenges })
 	counter("challenge_failures", "Times that asking other nodes failed.", func() int64 { return s.follower.Stats().ChallengeFailures })
 	counter("stream_gaps", "Times a subscriber was told of a gap.", func() int64 { return s.follower.Stats().Gaps })
+	counter("validations_near", "Validations answered from the node's own memory.", func() int64 { return validation.Stats().Near })
 	counter("validations_shared", "Validations answered from shared facts.", func() int64 { return validation.Stats().Shared })
 	counter("validations_malformed", "Credentials refused by their form, without asking anybody.", func() int64 { return validation.Stats().Malformed })
 	counter("validations_undecided", "Validations that could not be decided.", func() int64 { return validation.Stats().Undecided })
