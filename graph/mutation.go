@@ -56,6 +56,14 @@ func patch[T any](o graphql.Omittable[*T]) manage.Patch[T] {
 	return manage.Patch[T]{}
 }
 
+// patchList is a list of an update; null means absent.
+func patchList[T any](o graphql.Omittable[[]T]) manage.Patch[[]T] {
+	if all := o.Value(); all != nil {
+		return manage.SetTo(all)
+	}
+	return manage.Patch[[]T]{}
+}
+
 // patchNull is a member of an update that null clears.
 func patchNull[T any](o graphql.Omittable[*T]) manage.Patch[*T] {
 	return manage.Patch[*T]{IsSet: o.IsSet(), Value: o.Value()}

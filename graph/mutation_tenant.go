@@ -36,6 +36,9 @@ func (m mutationResolver) UpdateTenantSettings(ctx context.Context, in gen.Updat
 		IdempotencyRetention:    patch(in.IdempotencyRetention),
 		DefaultEnvironmentID:    patchID[lifecycle.EnvironmentID](in.DefaultEnvironmentID),
 		DefaultPolicyTemplateID: patchID[lifecycle.PolicyTemplateID](in.DefaultPolicyTemplateID),
+
+		ExpirationNoticeLeadTimes:      patchList(in.ExpirationNoticeLeadTimes),
+		IsDailyExpirationNoticeEnabled: patch(in.IsDailyExpirationNoticeEnabled),
 	})
 	payload := &gen.UpdateTenantSettingsPayload{}
 	if tenant != nil {

@@ -36,6 +36,9 @@ type Config struct {
 	// LoadTimeout is how long a validation may wait for the database; 0: as package validate says. Tests on machines that
 	// are busy with other tests wait longer.
 	LoadTimeout time.Duration
+	// ScanEvery is how often the server looks for what is due; 0: every second. Below 0 it does not look by itself, only when
+	// Tick is called, by tests that hold the clock.
+	ScanEvery time.Duration
 	// Now is the clock; null: that of the machine. Tests hold it.
 	Now func() time.Time
 	// Logs is where logs go; null: standard error.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"github.com/keywright/keywright/internal/limit"
 	"github.com/keywright/keywright/internal/live"
 	"github.com/keywright/keywright/internal/manage"
+	"github.com/keywright/keywright/internal/scheduler"
 	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/shared"
 	"github.com/keywright/keywright/internal/validate"
@@ -30,6 +32,9 @@ import (
 // inEffect is how long a change may wait to be in effect on every node before its caller gets
 // the answer. After it the change is in effect all the same, within the bound of the lease.
 const inEffect = 250 * time.Millisecond
+
+// scanEvery is how often the server looks for what is due.
+const scanEvery = time.Second
 
 // streamGrace is how long a client may take, when the server stops, to accept the last message
 // of a stream.
@@ -47,6 +52,7 @@ type Server struct {
 	limits     *limit.Limiter
 	validation *validate.Service
 	service    *manage.Service
+	scheduler  *scheduler.Loop
 	graph      *graphEdge
 	oauth      *oauthEdge
 	http       *http.Server
@@ -133,6 +139,14 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	})
 	late.Follower = s.follower
 	s.service = manage.New(manage.Config{Store: db, Keyring: keyring, Now: now, Rand: rand.Reader, Committed: s.committed})
+	s.scheduler = scheduler.New(scheduler.Config{
+		Every: cmp.Or(s.config.ScanEvery, scanEvery), Elapsed: elapsed, Logger: s.logger,
+		Work: []scheduler.Work{
+			{Name: "lapses of approval requests", Do: s.service.LapseApprovals},
+			{Name: "reminders of approval requests", Do: s.service.RemindApprovers},
+			{Name: "rotations, expirations and notices", Do: s.service.TakeDue},
+		},
+	})
 	if s.adminKey, err = bootstrap(ctx, s.service, s.config); err != nil {
 		return err
 	}
@@ -200,6 +214,9 @@ func (s *Server) run() {
 	s.group.Go(func() error { return s.uses.Run(rest) })
 	s.group.Go(func() error { return s.limits.Run(rest) })
 	s.group.Go(func() error { return s.cleanRegularly(rest) })
+	if s.config.ScanEvery >= 0 {
+		s.group.Go(func() error { return s.scheduler.Run(feed) }) // it begins nothing any more while requests end
+	}
 	s.group.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.fail(err)
@@ -227,9 +244,6 @@ func (s *Server) cleanRegularly(ctx context.Context) error {
 		if _, err := s.opened.store.Clean(ctx, lifecycle.Instant(s.config.now()())); err != nil && ctx.Err() == nil {
 			s.logger.Warn("clean-up failed and is tried again", "error", err)
 		}
-		if _, err := s.service.LapseApprovals(ctx); err != nil && ctx.Err() == nil {
-			s.logger.Warn("recording lapsed approval requests failed and is tried again", "error", err)
-		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -237,6 +251,9 @@ func (s *Server) cleanRegularly(ctx context.Context) error {
 		}
 	}
 }
+
+// Tick does all that is due by the server's clock, and returns when nothing is left. It is for tests that hold the clock.
+func (s *Server) Tick(ctx context.Context) error { return s.scheduler.Drain(ctx) }
 
 // URL is where the server answers, without a slash at the end.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }

@@ -22,7 +22,7 @@ import (
 type Options struct {
 	Postgres bool              // on a fresh PostgreSQL database instead of SQLite
 	Redis    bool              // with a Redis of its own
-	Now      func() time.Time  // clock that the test holds; null: that of the machine
+	Now      func() time.Time  // clock that the test holds, with Tick to do what is due; null: that of the machine
 	Change   func(*app.Config) // last word on the configuration
 }
 
@@ -47,6 +47,9 @@ func Start(tb testing.TB, o Options) *Server {
 	c := app.Config{
 		Data: tb.TempDir(), Listen: "127.0.0.1:0", Introspection: true, LogFormat: "text", LogLevel: slog.LevelInfo,
 		ShutdownTimeout: 10 * time.Second, LoadTimeout: 850 * time.Millisecond, Now: o.Now, Version: "test",
+	}
+	if o.Now != nil {
+		c.ScanEvery = -1
 	}
 	if o.Postgres {
 		c.Database = testenv.Postgres(tb)
@@ -90,6 +93,14 @@ func (s *Server) Stop(tb testing.TB) {
 		tb.Errorf("stop the server: %v", err)
 	}
 	s.Server = nil
+}
+
+// Due does all that is due by the server's clock.
+func (s *Server) Due(tb testing.TB) {
+	tb.Helper()
+	if err := s.Tick(tb.Context()); err != nil {
+		tb.Fatalf("do what is due: %v", err)
+	}
 }
 
 // Logs collects what a server logs.

@@ -110,6 +110,7 @@ type ApprovalRequest struct {
 	Status                ApprovalStatus     // as recorded; StatusAt tells the truth of an instant
 	FailureReason         *string            // set when Status is FAILED (D7)
 	ExpiresAt             *time.Time         // null: it never lapses
+	RemindAt              *time.Time         // when the approvers are reminded; null: never, or it has been done
 	ResolvedAt            *time.Time
 	Version               int
 	CreatedAt             time.Time
@@ -144,9 +145,20 @@ func (r ApprovalRule) Ask(request ApprovalRequest, isProduction bool, m Moment) 
 	request.Version, request.CreatedAt, request.UpdatedAt = 1, m.Now, m.Now
 	if r.Timeout != nil {
 		end := r.Timeout.AddTo(m.Now, m.Zone)
-		request.ExpiresAt = &end
+		remind := Instant(end.Add(-end.Sub(m.Now) / 4))
+		request.ExpiresAt, request.RemindAt = &end, &remind
 	}
 	return request
+}
+
+// Remind notes that the approvers of a request that waits are reminded, once, when a quarter of its time is left. It
+// reports whether that is due.
+func (r ApprovalRequest) Remind(m Moment) (ApprovalRequest, bool) {
+	if r.StatusAt(m.Now) != ApprovalPending || !reached(r.RemindAt, m.Now) {
+		return r, false
+	}
+	r.RemindAt = nil
+	return r, true
 }
 
 // DecisionOf finds what somebody has decided; null: nothing.
@@ -268,6 +280,7 @@ var approvalWords = map[ApprovalAction]string{
 var eventsOfApprovals = map[EventType]string{
 	EventApprovalRequested: "was made", EventApprovalDecided: "was approved by one of those who are needed", EventApprovalApproved: "was approved",
 	EventApprovalRejected: "was rejected", EventApprovalWithdrawn: "was withdrawn", EventApprovalExpired: "lapsed", EventApprovalFailed: "was approved too late",
+	EventApprovalReminded: "still waits",
 }
 
 // Event makes the line of the log that says what happened to the request.

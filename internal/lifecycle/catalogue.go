@@ -19,6 +19,7 @@ type TenantSettings struct {
 	TimeZone                string            // IANA name; calendar durations are added and days begin in it (D3)
 	KeyPrefix               string            // what new keys start with unless the policy template says otherwise
 	IdempotencyRetention    Duration          // how long results of idempotent mutations are kept
+	NoticeLadder            `bun:"embed:"`    // when rotations and expirations are announced
 	DefaultEnvironmentID    *EnvironmentID    // environment of a new application's default key set (D18)
 	DefaultPolicyTemplateID *PolicyTemplateID // its policy template (D18)
 }

@@ -175,6 +175,19 @@ func (d Duration) IsZero() bool { return d.months == 0 && d.days == 0 && d.clock
 // IsNegative reports whether the duration points into the past.
 func (d Duration) IsNegative() bool { return d.negative }
 
+// Times is the duration n times over; n is not negative. Calendar parts stay calendar parts: P1M three times is P3M.
+func (d Duration) Times(n int) Duration {
+	d.months, d.days, d.clock = n*d.months, n*d.days, time.Duration(n)*d.clock
+	d.negative = d.negative && !d.IsZero()
+	return d
+}
+
+// Before takes the duration away from an instant, as AddTo adds it.
+func (d Duration) Before(t time.Time, zone *time.Location) time.Time {
+	d.negative = !d.negative
+	return d.AddTo(t, zone)
+}
+
 // AddTo adds the duration to an instant. Months that are too short clamp to their last day:
 // 31 January plus P1M is the last of February. A time of day that a change of clocks skips or
 // repeats is read with the offset from before the change: 02:30 is 03:30 in the night

@@ -28,6 +28,8 @@ type KeySet struct {
 	RevokedAt          *time.Time
 	ExpiresAt          *time.Time // of the latest key; null is never (D10)
 	RotatesAt          *time.Time // of the latest key
+	ScheduleStartAt    *time.Time // from when its rotations count: creation, activation, regeneration or renewal
+	NoticeAt           *time.Time // when the next rotation or expiration is announced next; null: it is not
 	LastUsedAt         *time.Time
 	Version            int
 	CreatedAt          time.Time
@@ -61,7 +63,7 @@ type Key struct {
 	RevocationReason *RevocationReason
 	LastUsedAt       *time.Time  // of an accepted use, like the next (T7)
 	LastUsedFrom     *netip.Addr // null when it is not known
-	ClaimantID       *UserID     // who may claim the secret of a key that is not recoverable, because nobody was present to see it (D20)
+	ClaimantID       *UserID     // who may claim the secret of a key that is not recoverable, because nobody was present to see it (D20); null: whoever may retrieve credentials
 	ClaimableUntil   *time.Time  // until when; null: nothing waits, or the key cannot be used yet
 	CreatedAt        time.Time
 }
@@ -69,17 +71,24 @@ type Key struct {
 // ClaimableBy makes the secret of a key wait for somebody, for as long as the policy says (D20). A secret that can be
 // retrieved anyway waits for nobody.
 func (k Key) ClaimableBy(user UserID, policy Policy, m Moment) Key {
-	if k.IsRecoverable {
-		return k
+	if k = k.ClaimableByAnyone(policy, m); !k.IsRecoverable {
+		k.ClaimantID = &user
 	}
-	end := policy.ClaimWindow.AddTo(m.Now, m.Zone)
-	k.ClaimantID, k.ClaimableUntil = &user, &end
+	return k
+}
+
+// ClaimableByAnyone makes the secret of a key wait for whoever may retrieve credentials, because nobody asked for the key.
+func (k Key) ClaimableByAnyone(policy Policy, m Moment) Key {
+	if !k.IsRecoverable {
+		end := policy.ClaimWindow.AddTo(m.Now, m.Zone)
+		k.ClaimableUntil = &end
+	}
 	return k
 }
 
 // CanBeClaimed reports whether a secret waits for the user at an instant.
 func (k Key) CanBeClaimed(user UserID, now time.Time) bool {
-	return k.ClaimableUntil != nil && now.Before(*k.ClaimableUntil) && k.ClaimantID != nil && *k.ClaimantID == user
+	return k.ClaimableUntil != nil && now.Before(*k.ClaimableUntil) && (k.ClaimantID == nil || *k.ClaimantID == user)
 }
 
 // StatusAt is the status at an instant: what lies past its expiry is EXPIRED even when nobody
@@ -142,10 +151,13 @@ func (m Milestone) Delay() *Duration {
 	return &d
 }
 
+// punctual is how much later than planned a milestone may happen that is not late: what a healthy server needs.
+const punctual = 5 * time.Second
+
 // StatusAt tells a late milestone from a punctual one, and an overdue one from one to come.
 func (m Milestone) StatusAt(now time.Time) MilestoneStatus {
 	switch {
-	case m.Status == MilestoneDone && m.Delay() != nil:
+	case m.Status == MilestoneDone && m.Delay() != nil && m.ActualAt.Sub(*m.PlannedAt) > punctual:
 		return MilestoneDoneLate
 	case m.Status == MilestonePlanned && reached(m.PlannedAt, now):
 		return MilestoneOverdue

@@ -16,6 +16,7 @@ const (
 	MoveReactivate Move = "REACTIVATE"
 	MoveRegenerate Move = "REGENERATE"
 	MoveRenew      Move = "RENEW"
+	MoveRotate     Move = "ROTATE"
 	MoveRetire     Move = "RETIRE"
 	MoveRevoke     Move = "REVOKE"
 	MoveReject     Move = "REJECT"
@@ -46,11 +47,13 @@ func KeySetMoves() []LegalMove[KeySetStatus] {
 		{KeySetActive, MoveSuspend, KeySetSuspended},       // S0-38
 		{KeySetActive, MoveRegenerate, KeySetActive},       // S0-53
 		{KeySetActive, MoveRenew, KeySetActive},            // S2-7, D14
+		{KeySetActive, MoveRotate, KeySetActive},           // S0-63
 		{KeySetActive, MoveRevoke, KeySetRevoked},          // S0-73, D11
 		{KeySetActive, MoveExpire, KeySetExpired},          // S0-69
 		{KeySetSuspended, MoveReactivate, KeySetActive},    // S0-45
 		{KeySetSuspended, MoveRegenerate, KeySetSuspended}, // S0-56
 		{KeySetSuspended, MoveRenew, KeySetSuspended},      // D14
+		{KeySetSuspended, MoveRotate, KeySetSuspended},     // S0-65, D4
 		{KeySetSuspended, MoveRevoke, KeySetRevoked},       // S0-73, D11
 		{KeySetSuspended, MoveExpire, KeySetExpired},       // S0-69
 		{KeySetExpired, MoveRenew, KeySetActive},           // S2-7, D14
@@ -87,9 +90,10 @@ func step[S ~string](table []LegalMove[S], from S, move Move) (S, bool) {
 
 // Moment is when and where a move happens, and what names its new objects.
 type Moment struct {
-	Now   time.Time
-	Zone  *time.Location
-	NewID func(Kind) string
+	Now    time.Time
+	Zone   *time.Location
+	Ladder NoticeLadder // when what is planned now will be announced
+	NewID  func(Kind) string
 }
 
 // KeySetState is a key set with all that a move of it can touch.
@@ -237,7 +241,7 @@ func (s KeySetState) Regenerate(policy Policy, fresh Key, overlap *Duration, m M
 		end = nil // a suspended key has no overlap to serve
 	}
 	return s.replace(replacement{
-		fresh: fresh, status: latest.Status, schedule: policy.ScheduleFrom(m.Now, m.Zone), overlapEnd: end,
+		fresh: fresh, status: latest.Status, schedule: policy.ScheduleFrom(m.Now, m.Zone), start: &m.Now, overlapEnd: end,
 		milestone: MilestoneRegeneration, event: EventKeySetRegenerated,
 	}, m), nil
 }
@@ -245,8 +249,9 @@ func (s KeySetState) Regenerate(policy Policy, fresh Key, overlap *Duration, m M
 // replacement is how a new key takes the place of the latest one.
 type replacement struct {
 	fresh      Key
-	status     KeyStatus // of the new key
-	schedule   Schedule  // of the new key
+	status     KeyStatus  // of the new key
+	schedule   Schedule   // of the new key
+	start      *time.Time // from when its rotations count
 	overlapEnd *time.Time
 	milestone  MilestoneKind
 	event      EventType
@@ -266,11 +271,11 @@ func (s KeySetState) replace(r replacement, m Moment) Transition {
 		previous = latest.revoked(ReasonSuperseded, m.Now)
 	}
 	previous.IsLatest = false
-	t := s.issue(r.schedule, r.fresh, r.status, latest.SequenceNumber+1, m)
+	t := s.issue(r.schedule, r.start, r.fresh, r.status, latest.SequenceNumber+1, m)
 	t.Keys = append([]Key{previous}, t.Keys...) // the old one gives up LATEST before the new one takes it
 	t.KeySet.Status = KeySetStatus(r.status)
 	t.Milestones = append(t.Milestones, s.over(previous)...)
-	t.Milestones = append(t.Milestones, s.KeySet.milestone(m, r.milestone, r.fresh.ID))
+	t.Milestones = happened(t.Milestones, r.milestone, s.KeySet.milestone(m, r.milestone, r.fresh.ID))
 	switch previous.Status { //nolint:exhaustive // a replaced key is one of these
 	case KeyRetiring:
 		t.Milestones = append(t.Milestones, s.KeySet.planned(m, MilestoneRetirement, previous.ID, *previous.RetiresAt, MilestonePlanned))
@@ -280,8 +285,8 @@ func (s KeySetState) replace(r replacement, m Moment) Transition {
 	e := t.KeySet.event(r.event)
 	e.Changes = Changed(nil, "status", string(s.KeySet.StatusAt(m.Now)), string(t.KeySet.Status))
 	e.Changes = Changed(e.Changes, "latestKey", string(previous.ID), string(r.fresh.ID))
-	e.Changes = Changed(e.Changes, "expiresAt", instantText(s.KeySet.ExpiresAt), instantText(t.KeySet.ExpiresAt))
-	e.Changes = Changed(e.Changes, "rotatesAt", instantText(s.KeySet.RotatesAt), instantText(t.KeySet.RotatesAt))
+	e.Changes = Changed(e.Changes, "expiresAt", InstantText(s.KeySet.ExpiresAt), InstantText(t.KeySet.ExpiresAt))
+	e.Changes = Changed(e.Changes, "rotatesAt", InstantText(s.KeySet.RotatesAt), InstantText(t.KeySet.RotatesAt))
 	t.Events = []Event{e}
 	return t
 }
@@ -295,6 +300,17 @@ func (s KeySetState) over(k Key) []Milestone {
 			milestones[i].Status, milestones[i].ActualAt = MilestoneDone, milestones[i].PlannedAt
 		}
 	}
+	return milestones
+}
+
+// happened makes the milestone of a kind that was planned the one that happened as made says; made itself where none was
+// planned.
+func happened(milestones []Milestone, kind MilestoneKind, made Milestone) []Milestone {
+	at := slices.IndexFunc(milestones, func(m Milestone) bool { return m.Kind == kind && m.Status == MilestoneCanceled })
+	if at < 0 {
+		return append(milestones, made)
+	}
+	milestones[at].Status, milestones[at].ActualAt = MilestoneDone, made.ActualAt
 	return milestones
 }
 
@@ -322,7 +338,7 @@ func Create(set KeySet, policy Policy, first Key, suspended bool, m Moment) Tran
 		set.ActivatedAt = &m.Now
 	}
 	s := KeySetState{KeySet: set}
-	t := s.issue(policy.ScheduleFrom(m.Now, m.Zone), first, status, 1, m)
+	t := s.issue(policy.ScheduleFrom(m.Now, m.Zone), &m.Now, first, status, 1, m)
 	t.Milestones = append([]Milestone{set.milestone(m, begins, first.ID)}, t.Milestones...)
 	e := t.KeySet.event(EventKeySetCreated)
 	e.Changes = Changed(nil, "status", "", string(set.Status))
@@ -334,7 +350,7 @@ func Create(set KeySet, policy Policy, first Key, suspended bool, m Moment) Tran
 // Activate, which plans its life.
 func CreatePending(set KeySet, first Key, m Moment) Transition {
 	set.Status = KeySetPending
-	t := KeySetState{KeySet: set}.issue(Schedule{}, first, KeyPending, 1, m)
+	t := KeySetState{KeySet: set}.issue(Schedule{}, nil, first, KeyPending, 1, m)
 	e := t.KeySet.event(EventKeySetCreated)
 	e.Changes = Changed(nil, "status", "", string(set.Status))
 	t.Events = []Event{e}
@@ -346,6 +362,7 @@ func (s KeySetState) Activate(policy Policy, m Moment) (Transition, error) {
 	return s.move(MoveActivate, m, EventKeySetActivated, MilestoneProvisioning, func(t *Transition) {
 		schedule, k := policy.ScheduleFrom(m.Now, m.Zone), &t.Keys[0]
 		t.KeySet.ActivatedAt, t.KeySet.ExpiresAt, t.KeySet.RotatesAt = &m.Now, schedule.ExpiresAt, schedule.RotatesAt
+		t.KeySet.ScheduleStartAt, t.KeySet.NoticeAt = &m.Now, t.KeySet.nextNotice(m)
 		k.ActivatedAt, k.ExpiresAt = &m.Now, schedule.ExpiresAt
 		if k.ClaimantID != nil {
 			*k = k.ClaimableBy(*k.ClaimantID, policy, m)
@@ -364,8 +381,8 @@ func (s KeySetState) Reject(m Moment) (Transition, error) {
 	})
 }
 
-// issue makes fresh the latest key of the set, with its schedule.
-func (s KeySetState) issue(schedule Schedule, fresh Key, status KeyStatus, number int, m Moment) Transition {
+// issue makes fresh the latest key of the set, with its schedule; start is from when its rotations count.
+func (s KeySetState) issue(schedule Schedule, start *time.Time, fresh Key, status KeyStatus, number int, m Moment) Transition {
 	fresh.TenantID, fresh.KeySetID, fresh.SequenceNumber = s.KeySet.TenantID, s.KeySet.ID, number
 	fresh.Status, fresh.IsLatest = status, true
 	fresh.ExpiresAt, fresh.CreatedAt = schedule.ExpiresAt, m.Now
@@ -374,6 +391,7 @@ func (s KeySetState) issue(schedule Schedule, fresh Key, status KeyStatus, numbe
 	}
 	t := Transition{KeySet: s.KeySet, Keys: []Key{fresh}}
 	t.KeySet.ExpiresAt, t.KeySet.RotatesAt, t.KeySet.PublicIdentifier = schedule.ExpiresAt, schedule.RotatesAt, fresh.PublicIdentifier
+	t.KeySet.ScheduleStartAt, t.KeySet.NoticeAt = start, t.KeySet.nextNotice(m)
 	t.Milestones = append(t.Milestones, s.KeySet.plan(schedule, fresh.ID, m)...)
 	return t
 }
@@ -453,7 +471,7 @@ func (s KeySetState) disagreement() error {
 
 var movePast = map[Move]string{
 	MoveActivate: "activated", MoveSuspend: "suspended", MoveReactivate: "reactivated", MoveRegenerate: "regenerated", MoveRenew: "renewed",
-	MoveRetire: "retired", MoveRevoke: "revoked", MoveReject: "rejected", MoveExpire: "expired", MoveDelete: "deleted", MoveCancel: "canceled",
+	MoveRotate: "rotated", MoveRetire: "retired", MoveRevoke: "revoked", MoveReject: "rejected", MoveExpire: "expired", MoveDelete: "deleted", MoveCancel: "canceled",
 	MoveApprove: "approved", MoveWithdraw: "withdrawn", MoveFail: "failed", MovePublish: "published", MoveDeprecate: "deprecated", MoveDeactivate: "deactivated",
 }
 
@@ -492,6 +510,8 @@ var eventWords = map[EventType]string{
 	EventKeySetUpdated: "was changed", EventKeySetReused: "was reused for another subscription",
 	EventDefaultKeySetSet: "became the default key set", EventCredentialsRetrieved: "had its credentials retrieved",
 	EventCredentialsRetrievalDenied: "kept its credentials from a caller without permission", EventKeyRevoked: "had a key revoked",
+	EventKeySetRotated: "was rotated", EventKeySetExpired: "expired", EventKeyRetired: "had a key retired",
+	EventKeySetExpiring: "expires soon", EventKeySetRotationComing: "is rotated soon",
 }
 
 // Event makes the line of the log that says what happened to the key set.
@@ -520,7 +540,8 @@ func (s KeySet) planned(m Moment, kind MilestoneKind, key KeyID, at time.Time, s
 	}
 }
 
-func instantText(t *time.Time) string {
+// InstantText shows an instant in a recorded change.
+func InstantText(t *time.Time) string {
 	if t == nil {
 		return ""
 	}

@@ -105,7 +105,7 @@ func TestMoves_OneLineForEachStatusAndMove(t *testing.T) {
 
 func allMoves() []lifecycle.Move {
 	return []lifecycle.Move{
-		lifecycle.MoveActivate, lifecycle.MoveSuspend, lifecycle.MoveReactivate, lifecycle.MoveRegenerate, lifecycle.MoveRenew, lifecycle.MoveRetire, lifecycle.MoveRevoke, lifecycle.MoveReject,
+		lifecycle.MoveActivate, lifecycle.MoveSuspend, lifecycle.MoveReactivate, lifecycle.MoveRegenerate, lifecycle.MoveRenew, lifecycle.MoveRotate, lifecycle.MoveRetire, lifecycle.MoveRevoke, lifecycle.MoveReject,
 		lifecycle.MoveExpire, lifecycle.MoveCancel, lifecycle.MoveDelete, lifecycle.MoveApprove, lifecycle.MoveWithdraw, lifecycle.MoveFail, lifecycle.MovePublish, lifecycle.MoveDeprecate, lifecycle.MoveDeactivate,
 	}
 }

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"slices"
+	"sort"
 	"strconv"
 	"time"
 )
@@ -123,11 +124,11 @@ func (r Rules) Check() *Refusal {
 func (r Rules) expiresBeforeRotation() bool {
 	start := time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
 	for day := range 4*365 + 1 {
-		s := r.ScheduleFrom(start.AddDate(0, 0, day), time.UTC)
+		s := r.unsettled(start.AddDate(0, 0, day), time.UTC)
 		if s.RotatesAt == nil || s.ExpiresAt == nil {
 			return false
 		}
-		if s.ExpiresAt.Before(*s.RotatesAt) {
+		if s.ExpiresAt.Before(*s.RotatesAt) && !sameDay(*s.ExpiresAt, *s.RotatesAt, time.UTC) {
 			return true
 		}
 	}
@@ -143,6 +144,10 @@ type Schedule struct {
 
 // ScheduleFrom plans a key that is usable from start on.
 func (r Rules) ScheduleFrom(start time.Time, zone *time.Location) Schedule {
+	return r.settle(r.unsettled(start, zone), zone)
+}
+
+func (r Rules) unsettled(start time.Time, zone *time.Location) Schedule {
 	var s Schedule
 	if r.Expiration.Validity != nil {
 		at := r.Expiration.Validity.AddTo(start, zone)
@@ -152,14 +157,39 @@ func (r Rules) ScheduleFrom(start time.Time, zone *time.Location) Schedule {
 		at := r.Rotation.Interval.AddTo(start, zone)
 		s.RotatesAt = &at
 	}
+	return s
+}
+
+// scheduleAfterRotation plans the key that a rotation issues now. Its rotation is the next slot of the schedule that
+// began at start, however late this one is; its validity counts from now.
+func (r Rules) scheduleAfterRotation(start, now time.Time, zone *time.Location) Schedule {
+	s := r.unsettled(now, zone)
+	if s.RotatesAt != nil {
+		at := nextSlot(start, *r.Rotation.Interval, now, zone)
+		s.RotatesAt = &at
+	}
 	return r.settle(s, zone)
 }
 
+// nextSlot is the first instant after now that is start plus a multiple of the interval. Each multiple is added to start
+// itself: the 31st of January plus P1M stays the end of each month, and a change of clocks moves no later slot.
+func nextSlot(start time.Time, interval Duration, now time.Time, zone *time.Location) time.Time {
+	slot := func(n int) time.Time { return interval.Times(n).AddTo(start, zone) }
+	above := 1
+	for !slot(above).After(now) {
+		above *= 2
+	}
+	below := above / 2 // the slot of this number is over, or it is the start
+	return slot(below + 1 + sort.Search(above-below-1, func(i int) bool { return slot(below + 1 + i).After(now) }))
+}
+
 // settle decides between rotation and expiration. Where they fall on the same calendar day of the zone, rotation takes
-// precedence: the expiration is superseded. The key then ends with the overlap of that rotation, or as planned where
-// that is later, so that it is there to be rotated and never turns into a key without an end (T5).
+// precedence: the expiration is superseded. So it is where the validity ends before the rotation, which happens where
+// months differ in length: the policy has keys rotated before they expire. The key then ends with the overlap of that
+// rotation, or as planned where that is later, so that it is there to be rotated and never turns into a key without an
+// end (T5).
 func (r Rules) settle(s Schedule, zone *time.Location) Schedule {
-	if s.ExpiresAt == nil || s.RotatesAt == nil || !sameDay(*s.ExpiresAt, *s.RotatesAt, zone) {
+	if s.ExpiresAt == nil || s.RotatesAt == nil || s.RotatesAt.Before(*s.ExpiresAt) && !sameDay(*s.ExpiresAt, *s.RotatesAt, zone) {
 		return s
 	}
 	planned := *s.ExpiresAt

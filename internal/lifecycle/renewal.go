@@ -29,7 +29,7 @@ func (s KeySetState) Renew(policy Policy, fresh Key, until *time.Time, m Moment)
 		to = KeySetSuspended // its end did not end the suspension
 	}
 	r := replacement{
-		fresh: fresh, status: KeyStatus(to), schedule: policy.scheduleUntil(*end, policy.ScheduleFrom(m.Now, m.Zone).RotatesAt, m.Zone),
+		fresh: fresh, status: KeyStatus(to), schedule: policy.scheduleUntil(*end, policy.ScheduleFrom(m.Now, m.Zone).RotatesAt, m.Zone), start: &m.Now,
 		milestone: MilestoneRenewal, event: EventKeySetRenewed,
 	}
 	if overlap := policy.Rotation.Overlap.AddTo(m.Now, m.Zone); status == KeySetActive && overlap.After(m.Now) {
@@ -50,13 +50,14 @@ func (s KeySetState) extend(policy Policy, asked *time.Time, end time.Time, m Mo
 	schedule := policy.scheduleUntil(end, s.KeySet.RotatesAt, m.Zone)
 	if latest.ExpiresAt == nil || !schedule.ExpiresAt.After(*latest.ExpiresAt) {
 		if asked != nil && latest.ExpiresAt != nil && schedule.ExpiresAt.Before(*latest.ExpiresAt) {
-			return Transition{}, Invalid(fmt.Sprintf("the key is valid for longer already, until %s", instantText(latest.ExpiresAt)), "input", "expiresAt")
+			return Transition{}, Invalid(fmt.Sprintf("the key is valid for longer already, until %s", InstantText(latest.ExpiresAt)), "input", "expiresAt")
 		}
 		return Transition{KeySet: s.KeySet}, nil
 	}
 	latest.ExpiresAt = schedule.ExpiresAt
 	t := Transition{KeySet: s.KeySet, Keys: []Key{latest}}
 	t.KeySet.ExpiresAt, t.KeySet.RotatesAt = schedule.ExpiresAt, schedule.RotatesAt
+	t.KeySet.NoticeAt = t.KeySet.nextNotice(m)
 	for _, planned := range s.canceled(latest.ID) {
 		if planned.Kind == MilestoneExpiration {
 			t.Milestones = append(t.Milestones, planned)
@@ -65,8 +66,8 @@ func (s KeySetState) extend(policy Policy, asked *time.Time, end time.Time, m Mo
 	t.Milestones = append(t.Milestones, s.KeySet.expiration(schedule, latest.ID, m)...)
 	t.Milestones = append(t.Milestones, s.KeySet.milestone(m, MilestoneRenewal, latest.ID))
 	e := t.KeySet.event(EventKeySetRenewed)
-	e.Changes = Changed(nil, "expiresAt", instantText(s.KeySet.ExpiresAt), instantText(t.KeySet.ExpiresAt))
-	e.Changes = Changed(e.Changes, "rotatesAt", instantText(s.KeySet.RotatesAt), instantText(t.KeySet.RotatesAt))
+	e.Changes = Changed(nil, "expiresAt", InstantText(s.KeySet.ExpiresAt), InstantText(t.KeySet.ExpiresAt))
+	e.Changes = Changed(e.Changes, "rotatesAt", InstantText(s.KeySet.RotatesAt), InstantText(t.KeySet.RotatesAt))
 	t.Events = []Event{e}
 	return t, nil
 }
@@ -97,9 +98,8 @@ func (p Policy) validUntil(asked *time.Time, m Moment) (*time.Time, error) {
 
 // scheduleUntil plans a key that ends at an instant. What ends on an earlier day is not there to be rotated.
 func (p Policy) scheduleUntil(end time.Time, rotation *time.Time, zone *time.Location) Schedule {
-	s := p.settle(Schedule{ExpiresAt: &end, RotatesAt: rotation}, zone)
-	if s.RotatesAt != nil && s.ExpiresAt.Before(*s.RotatesAt) {
-		s.RotatesAt = nil
+	if rotation != nil && end.Before(*rotation) && !sameDay(end, *rotation, zone) {
+		rotation = nil
 	}
-	return s
+	return p.settle(Schedule{ExpiresAt: &end, RotatesAt: rotation}, zone)
 }

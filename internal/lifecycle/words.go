@@ -622,7 +622,7 @@ type MilestoneStatus string
 const (
 	MilestoneCanceled   MilestoneStatus = "CANCELED"   // It will not happen any more.
 	MilestoneDone       MilestoneStatus = "DONE"       // It happened, as planned or unplanned.
-	MilestoneDoneLate   MilestoneStatus = "DONE_LATE"  // It happened later than planned.
+	MilestoneDoneLate   MilestoneStatus = "DONE_LATE"  // It happened more than five seconds later than planned.
 	MilestoneOverdue    MilestoneStatus = "OVERDUE"    // Its planned time has passed and it has not happened.
 	MilestonePlanned    MilestoneStatus = "PLANNED"    // It is still to come.
 	MilestoneSuperseded MilestoneStatus = "SUPERSEDED" // Another milestone took precedence.
@@ -738,6 +738,7 @@ const (
 	EventApprovalExpired            EventType = "APPROVAL_EXPIRED"             // A request lapsed.
 	EventApprovalFailed             EventType = "APPROVAL_FAILED"              // A request was approved when the action was not possible any more.
 	EventApprovalRejected           EventType = "APPROVAL_REJECTED"            // A request was rejected.
+	EventApprovalReminded           EventType = "APPROVAL_REMINDED"            // A request still waits when a quarter of its time is left.
 	EventApprovalRequested          EventType = "APPROVAL_REQUESTED"           // Somebody asked for an approval.
 	EventApprovalWithdrawn          EventType = "APPROVAL_WITHDRAWN"           // A request was withdrawn.
 	EventChangedOutside             EventType = "CHANGED_OUTSIDE"              // Somebody changed the database directly, past the server.
@@ -754,15 +755,20 @@ const (
 	EventGroupCreated               EventType = "GROUP_CREATED"                // A group was created.
 	EventGroupDeleted               EventType = "GROUP_DELETED"                // A group was deleted.
 	EventGroupUpdated               EventType = "GROUP_UPDATED"                // A group was changed.
+	EventKeyRetired                 EventType = "KEY_RETIRED"                  // A replaced key reached the end of its overlap.
 	EventKeyRevoked                 EventType = "KEY_REVOKED"                  // One key of a key set was revoked.
 	EventKeySetActivated            EventType = "KEY_SET_ACTIVATED"            // A key set could be used for the first time.
 	EventKeySetCreated              EventType = "KEY_SET_CREATED"              // A key set was created.
 	EventKeySetDeleted              EventType = "KEY_SET_DELETED"              // A key set was deleted.
+	EventKeySetExpired              EventType = "KEY_SET_EXPIRED"              // The validity of a key set ended.
+	EventKeySetExpiring             EventType = "KEY_SET_EXPIRING"             // A lead time before an expiration was reached.
 	EventKeySetReactivated          EventType = "KEY_SET_REACTIVATED"          // A key set works again.
 	EventKeySetRegenerated          EventType = "KEY_SET_REGENERATED"          // The latest key was replaced on somebody's demand.
 	EventKeySetRenewed              EventType = "KEY_SET_RENEWED"              // A key set got new validity.
 	EventKeySetReused               EventType = "KEY_SET_REUSED"               // An existing key set was linked to a new subscription.
 	EventKeySetRevoked              EventType = "KEY_SET_REVOKED"              // A key set was revoked.
+	EventKeySetRotated              EventType = "KEY_SET_ROTATED"              // The latest key was replaced on schedule.
+	EventKeySetRotationComing       EventType = "KEY_SET_ROTATION_COMING"      // A lead time before a rotation was reached.
 	EventKeySetSuspended            EventType = "KEY_SET_SUSPENDED"            // A key set was suspended.
 	EventKeySetUpdated              EventType = "KEY_SET_UPDATED"              // Name, labels or OAuth settings of a key set were changed.
 	EventOrganizationCreated        EventType = "ORGANIZATION_CREATED"         // An organization was created.
@@ -816,6 +822,7 @@ func AllEventType() []EventType {
 		EventApprovalExpired,
 		EventApprovalFailed,
 		EventApprovalRejected,
+		EventApprovalReminded,
 		EventApprovalRequested,
 		EventApprovalWithdrawn,
 		EventChangedOutside,
@@ -832,15 +839,20 @@ func AllEventType() []EventType {
 		EventGroupCreated,
 		EventGroupDeleted,
 		EventGroupUpdated,
+		EventKeyRetired,
 		EventKeyRevoked,
 		EventKeySetActivated,
 		EventKeySetCreated,
 		EventKeySetDeleted,
+		EventKeySetExpired,
+		EventKeySetExpiring,
 		EventKeySetReactivated,
 		EventKeySetRegenerated,
 		EventKeySetRenewed,
 		EventKeySetReused,
 		EventKeySetRevoked,
+		EventKeySetRotated,
+		EventKeySetRotationComing,
 		EventKeySetSuspended,
 		EventKeySetUpdated,
 		EventOrganizationCreated,

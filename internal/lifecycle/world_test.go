@@ -81,6 +81,7 @@ type stored struct {
 	milestones []lifecycle.Milestone
 	events     []lifecycle.Event
 	ids        int
+	ladder     lifecycle.NoticeLadder
 }
 
 type fataler interface {
@@ -89,7 +90,7 @@ type fataler interface {
 }
 
 func (w *stored) moment() lifecycle.Moment {
-	return lifecycle.Moment{Now: w.now, Zone: w.zone, NewID: w.newID}
+	return lifecycle.Moment{Now: w.now, Zone: w.zone, Ladder: w.ladder, NewID: w.newID}
 }
 
 func (w *stored) newID(kind lifecycle.Kind) string {
@@ -106,12 +107,25 @@ func (w *stored) freshKey() lifecycle.Key {
 func create(t fataler, rules lifecycle.Rules, suspended, isDefault bool, z *time.Location, now time.Time) *stored {
 	t.Helper()
 	w := &stored{t: t, zone: z, now: now, policy: lifecycle.Policy{ID: "pol_1", Rules: rules}}
+	w.create(suspended, isDefault)
+	return w
+}
+
+// createNoticed stores an active key set in UTC of a tenant with a ladder.
+func createNoticed(t fataler, rules lifecycle.Rules, ladder lifecycle.NoticeLadder) *stored {
+	t.Helper()
+	w := &stored{t: t, zone: time.UTC, now: start, policy: lifecycle.Policy{ID: "pol_1", Rules: rules}, ladder: ladder}
+	w.create(false, false)
+	return w
+}
+
+func (w *stored) create(suspended, isDefault bool) {
+	w.t.Helper()
 	set := lifecycle.KeySet{
 		ID: "ks_1", TenantID: "ten_1", ApplicationID: "app_1", EnvironmentID: "env_1", PolicyID: "pol_1",
 		AuthenticationType: lifecycle.AuthenticationAPIKey, Name: "API key – Shop", IsDefault: isDefault,
 	}
 	w.save(lifecycle.Create(set, w.policy, w.freshKey(), suspended, w.moment()))
-	return w
 }
 
 // state is what a move gets to see: the latest key and the retiring ones, newest first, and the
@@ -168,8 +182,9 @@ func (w *stored) saveKey(k lifecycle.Key) {
 
 func (w *stored) checkKeyChange(old, k lifecycle.Key) {
 	w.t.Helper()
-	isRecorded := old.StatusAt(w.now) == lifecycle.KeyExpired && k.Status == lifecycle.KeyExpired && !k.IsLatest // written down when it is replaced
-	if status := old.StatusAt(w.now); status == lifecycle.KeyRevoked || status == lifecycle.KeyExpired && !isRecorded {
+	status := old.StatusAt(w.now)
+	isRecorded := status == k.Status && (old.Status != k.Status || old.IsLatest && !k.IsLatest) // its end is written down, or it is replaced
+	if (status == lifecycle.KeyRevoked || status == lifecycle.KeyExpired) && !isRecorded {
 		w.t.Fatalf("R-3: key %s was %s and is written again as %s", k.ID, status, k.Status)
 	}
 	if instantText(old.ExpiresAt) != instantText(k.ExpiresAt) && (w.policy.Renewal.Mode != lifecycle.RenewalExtend || k.ExpiresAt == nil) {

@@ -38,6 +38,7 @@ var touches = map[lifecycle.EventType]touch{
 	lifecycle.EventApprovalExpired:            touchesNothing,
 	lifecycle.EventApprovalFailed:             touchesNothing,
 	lifecycle.EventApprovalRejected:           touchesNothing,
+	lifecycle.EventApprovalReminded:           touchesNothing,
 	lifecycle.EventApprovalRequested:          touchesNothing,
 	lifecycle.EventApprovalWithdrawn:          touchesNothing,
 	lifecycle.EventChangedOutside:             touchesTenant, // nobody knows what else was changed, or what it was before
@@ -54,15 +55,20 @@ var touches = map[lifecycle.EventType]touch{
 	lifecycle.EventGroupCreated:               touchesNothing,
 	lifecycle.EventGroupDeleted:               touchesNothing,
 	lifecycle.EventGroupUpdated:               touchesNothing,
+	lifecycle.EventKeyRetired:                 touchesBelow,
 	lifecycle.EventKeyRevoked:                 touchesBelow,
 	lifecycle.EventKeySetActivated:            touchesBelow,
 	lifecycle.EventKeySetCreated:              touchesBelow, // that its key was unknown may be remembered
 	lifecycle.EventKeySetDeleted:              touchesTenant,
+	lifecycle.EventKeySetExpired:              touchesBelow,
+	lifecycle.EventKeySetExpiring:             touchesNothing,
 	lifecycle.EventKeySetReactivated:          touchesBelow,
 	lifecycle.EventKeySetRegenerated:          touchesBelow,
 	lifecycle.EventKeySetRenewed:              touchesBelow,
 	lifecycle.EventKeySetReused:               touchesBelow,
 	lifecycle.EventKeySetRevoked:              touchesBelow,
+	lifecycle.EventKeySetRotated:              touchesBelow,
+	lifecycle.EventKeySetRotationComing:       touchesNothing,
 	lifecycle.EventKeySetSuspended:            touchesBelow,
 	lifecycle.EventKeySetUpdated:              touchesBelow, // its scopes are facts
 	lifecycle.EventOrganizationCreated:        touchesNothing,

@@ -70,7 +70,7 @@ func (i *issuance) waitFor(user lifecycle.UserID) {
 
 // keep stores the sealed value of a new key where the policy says that it can be retrieved, or somebody is to claim it.
 func (w *work) keep(ctx context.Context, i issuance) error {
-	if !i.key.IsRecoverable && i.key.ClaimantID == nil {
+	if !i.key.IsRecoverable && i.key.ClaimantID == nil && i.key.ClaimableUntil == nil {
 		return nil
 	}
 	sealed, err := w.seal(i.credential.Whole(), w.sealContext(i.key.ID))

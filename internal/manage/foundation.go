@@ -144,7 +144,7 @@ func (s *Service) found(m lifecycle.Moment, name, slug, email string, roles []li
 	f.template = standardTemplate(f.tenant.ID, m)
 	f.policy = f.template.Freeze(lifecycle.PolicyID(m.NewID(lifecycle.KindPolicy)), m.Now)
 	f.tenant.Settings = lifecycle.TenantSettings{
-		TimeZone: "UTC", KeyPrefix: "kw", IdempotencyRetention: lifecycle.Days(1),
+		TimeZone: "UTC", KeyPrefix: "kw", IdempotencyRetention: lifecycle.Days(1), NoticeLadder: lifecycle.DefaultNoticeLadder(),
 		DefaultEnvironmentID: &f.environment.ID, DefaultPolicyTemplateID: &f.template.ID,
 	}
 	f.administrator = lifecycle.User{

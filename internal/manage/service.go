@@ -91,7 +91,7 @@ func changeIn[T any](ctx context.Context, s *Service, call Call, tenant lifecycl
 			return lifecycle.NotFound("tenant", "input", "id")
 		}
 		w := &work{Tx: tx, Service: s, call: call, tenant: tenants[0], policies: map[lifecycle.PolicyID]lifecycle.Policy{}}
-		w.moment = lifecycle.Moment{Now: s.ids.Now(), Zone: w.tenant.Zone(), NewID: s.ids.New}
+		w.moment = lifecycle.Moment{Now: s.ids.Now(), Zone: w.tenant.Zone(), Ladder: w.tenant.Settings.NoticeLadder, NewID: s.ids.New}
 		result, err = once(ctx, w, fn)
 		return err
 	})

@@ -86,6 +86,14 @@ type Store interface {
 	// at now, the longest over first.
 	LapsedApprovals(ctx context.Context, now time.Time, limit int) ([]lifecycle.ApprovalRequest, error)
 
+	// DueReminders lists at most limit requests of tenants that are ACTIVE that wait for a decision at now and whose
+	// approvers are to be reminded, the longest due first.
+	DueReminders(ctx context.Context, now time.Time, limit int) ([]lifecycle.ApprovalRequest, error)
+
+	// TenantsWithDue lists the tenants that are ACTIVE and have key sets to which something is due at now, or whose notices
+	// are being planned anew. Those that are suspended wait.
+	TenantsWithDue(ctx context.Context, now time.Time) ([]lifecycle.TenantID, error)
+
 	// Clean removes results of idempotent mutations past their retention, their secrets past theirs, sealed values of keys
 	// that nobody claimed in time, and counts of uses older than [lifecycle.UsageRetention]. It returns the number of rows
 	// removed or emptied.
@@ -168,6 +176,10 @@ type Tx interface {
 	// the result is ErrNotFound and nothing is written.
 	Update(ctx context.Context, row any) error
 
+	// UpdateAll writes many rows of one type that Lock gave, as Update writes one. rows is a pointer to a slice. When one of
+	// them has another version the result is ErrNotFound.
+	UpdateAll(ctx context.Context, rows any) error
+
 	// Delete removes the rows of the type of row (a nil pointer of a stored type) by id, with the
 	// rows that make no sense without them: keys, sealed values, milestones and links of a key
 	// set; links of an API, a subscription or a group; assignments and sign-in keys of a user;
@@ -179,6 +191,18 @@ type Tx interface {
 	// LockedKeySets loads key sets with the keys and milestones that a move can touch, sorted by
 	// id, and locks them. Ids that do not exist are left out.
 	LockedKeySets(ctx context.Context, tenant lifecycle.TenantID, ids []lifecycle.KeySetID) ([]lifecycle.KeySetState, error)
+
+	// DueKeySets loads and locks, as LockedKeySets does, at most limit key sets to which something is due at now: a
+	// rotation, an expiration, the end of an overlap, or a notice. What was due first comes first. Key sets that
+	// somebody else has locked are left out, so whoever asks waits for nobody.
+	DueKeySets(ctx context.Context, tenant lifecycle.TenantID, now time.Time, limit int) ([]lifecycle.KeySetState, error)
+	// SetNotices writes when the next notices of locked key sets are due, and nothing else of them.
+	SetNotices(ctx context.Context, tenant lifecycle.TenantID, sets []lifecycle.KeySet) error
+	// StartNoticePlan notes that all notices of a tenant are to be planned anew since an instant.
+	StartNoticePlan(ctx context.Context, tenant lifecycle.TenantID, since time.Time) error
+	// ContinueNoticePlan makes at most limit further key sets due for that, as of that instant. It returns 0 when all are
+	// done, or somebody else is at it.
+	ContinueNoticePlan(ctx context.Context, tenant lifecycle.TenantID, limit int) (int, error)
 
 	KeySetIDsOfApplication(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.ApplicationID) ([]lifecycle.KeySetID, error)
 	KeySetNames(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.ApplicationID) ([]string, error)
@@ -216,7 +240,8 @@ type Tx interface {
 	// Sealed values of keys (D13, D20). The wrapped data key lies in a table of its own, so that
 	// destroying it destroys the value.
 	PutSealed(ctx context.Context, tenant lifecycle.TenantID, key lifecycle.KeyID, s Sealed) error
-	Sealed(ctx context.Context, tenant lifecycle.TenantID, key lifecycle.KeyID) (Sealed, error) // ErrNotFound
+	InsertSealed(ctx context.Context, tenant lifecycle.TenantID, all map[lifecycle.KeyID]Sealed) error // of new keys
+	Sealed(ctx context.Context, tenant lifecycle.TenantID, key lifecycle.KeyID) (Sealed, error)        // ErrNotFound
 
 	DeleteSealed(ctx context.Context, tenant lifecycle.TenantID, key lifecycle.KeyID) error // none: no error
 

@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/keywright/keywright/internal/access"
@@ -46,6 +47,9 @@ type UpdateTenantSettings struct {
 	IdempotencyRetention    Patch[lifecycle.Duration] // PT1H to P30D
 	DefaultEnvironmentID    Patch[*lifecycle.EnvironmentID]
 	DefaultPolicyTemplateID Patch[*lifecycle.PolicyTemplateID] // of type API_KEY, and not archived unless it is the default already (D18)
+
+	ExpirationNoticeLeadTimes      Patch[[]lifecycle.Duration] // at most ten, positive, none twice
+	IsDailyExpirationNoticeEnabled Patch[bool]
 }
 
 // UpdateTenantSettings changes the settings of the caller's tenant. They share its version.
@@ -67,6 +71,11 @@ func (s *Service) UpdateTenantSettings(ctx context.Context, call Call, in Update
 			return &w.tenant, nil
 		}
 		w.tenant.Settings = after
+		if before.LeadTimesText() != after.LeadTimesText() || before.IsDailyExpirationNoticeEnabled != after.IsDailyExpirationNoticeEnabled || before.TimeZone != after.TimeZone {
+			if err := w.StartNoticePlan(ctx, w.tenant.ID, w.moment.Now); err != nil {
+				return nil, err
+			}
+		}
 		return w.saveTenant(ctx, lifecycle.EventTenantSettingsUpdated, "has other settings", changes)
 	})
 }
@@ -87,6 +96,12 @@ func (in UpdateTenantSettings) apply(settings lifecycle.TenantSettings) lifecycl
 	if in.DefaultPolicyTemplateID.IsSet {
 		settings.DefaultPolicyTemplateID = in.DefaultPolicyTemplateID.Value
 	}
+	if in.ExpirationNoticeLeadTimes.IsSet {
+		settings.ExpirationNoticeLeadTimes = lifecycle.LongestFirst(in.ExpirationNoticeLeadTimes.Value)
+	}
+	if in.IsDailyExpirationNoticeEnabled.IsSet {
+		settings.IsDailyExpirationNoticeEnabled = in.IsDailyExpirationNoticeEnabled.Value
+	}
 	return settings
 }
 
@@ -100,6 +115,11 @@ func (in UpdateTenantSettings) check(after lifecycle.TenantSettings) error {
 	}
 	if in.KeyPrefix.IsSet {
 		if err := checkKeyPrefix(after.KeyPrefix); err != nil {
+			return err
+		}
+	}
+	if in.ExpirationNoticeLeadTimes.IsSet {
+		if err := lifecycle.CheckLeadTimes(in.ExpirationNoticeLeadTimes.Value, "input", "expirationNoticeLeadTimes"); err != nil {
 			return err
 		}
 	}
@@ -156,6 +176,8 @@ func settingsChanges(before, after lifecycle.TenantSettings) []lifecycle.Change 
 	changes := lifecycle.Changed(nil, "timeZone", before.TimeZone, after.TimeZone)
 	changes = lifecycle.Changed(changes, "keyPrefix", before.KeyPrefix, after.KeyPrefix)
 	changes = lifecycle.Changed(changes, "idempotencyRetention", before.IdempotencyRetention.String(), after.IdempotencyRetention.String())
+	changes = lifecycle.Changed(changes, "expirationNoticeLeadTimes", before.LeadTimesText(), after.LeadTimesText())
+	changes = lifecycle.Changed(changes, "isDailyExpirationNoticeEnabled", strconv.FormatBool(before.IsDailyExpirationNoticeEnabled), strconv.FormatBool(after.IsDailyExpirationNoticeEnabled))
 	changes = lifecycle.Changed(changes, "defaultEnvironment", text(before.DefaultEnvironmentID), text(after.DefaultEnvironmentID))
 	return lifecycle.Changed(changes, "defaultPolicyTemplate", text(before.DefaultPolicyTemplateID), text(after.DefaultPolicyTemplateID))
 }

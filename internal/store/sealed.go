@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -23,6 +25,40 @@ func (t *tx) PutSealed(ctx context.Context, tenant lifecycle.TenantID, key lifec
 	}
 	if err != nil {
 		return fmt.Errorf("keep a sealed value: %w", t.store.explain(ctx, err))
+	}
+	return nil
+}
+
+// sealedValue is a row of sealed_values.
+type sealedValue struct {
+	KeyID         lifecycle.KeyID
+	TenantID      lifecycle.TenantID
+	SecretVersion int
+	Ciphertext    []byte
+}
+
+// dataKey is a row of data_keys.
+type dataKey struct {
+	KeyID    lifecycle.KeyID
+	TenantID lifecycle.TenantID
+	Wrapped  []byte
+}
+
+// InsertSealed implements [manage.Tx].
+func (t *tx) InsertSealed(ctx context.Context, tenant lifecycle.TenantID, all map[lifecycle.KeyID]manage.Sealed) error {
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(all)), batch) {
+		values, keys := make([]sealedValue, len(ids)), make([]dataKey, len(ids))
+		for i, id := range ids {
+			values[i] = sealedValue{KeyID: id, TenantID: tenant, SecretVersion: all[id].SecretVersion, Ciphertext: all[id].Ciphertext}
+			keys[i] = dataKey{KeyID: id, TenantID: tenant, Wrapped: all[id].WrappedDataKey}
+		}
+		_, err := t.NewInsert().Model(&values).Exec(ctx)
+		if err == nil {
+			_, err = t.NewInsert().Model(&keys).Exec(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("keep sealed values: %w", t.store.explain(ctx, err))
+		}
 	}
 	return nil
 }

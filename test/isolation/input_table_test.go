@@ -75,6 +75,8 @@ func badObjects() []badOperation {
 		mutation("reserved key prefix", "updateTenantSettings", "UpdateTenantSettingsInput", with(vars{"keyPrefix": "kwu"}), "INVALID", "input.keyPrefix"),
 		mutation("unknown time zone", "updateTenantSettings", "UpdateTenantSettingsInput", with(vars{"timeZone": "../../etc/passwd"}), "INVALID", "input.timeZone"),
 		mutation("NUL in a time zone", "updateTenantSettings", "UpdateTenantSettingsInput", with(vars{"timeZone": "UTC\x00"}), "INVALID", "input.timeZone"),
+		mutation("lead time zero", "updateTenantSettings", "UpdateTenantSettingsInput", with(vars{"expirationNoticeLeadTimes": []string{"P1D", "PT0S"}}), "INVALID", "input.expirationNoticeLeadTimes.1"),
+		mutation("lead time twice", "updateTenantSettings", "UpdateTenantSettingsInput", with(vars{"expirationNoticeLeadTimes": []string{"P7D", "P1W"}}), "INVALID", "input.expirationNoticeLeadTimes.1"),
 		mutation("retention too long", "updateTenantSettings", "UpdateTenantSettingsInput", with(vars{"idempotencyRetention": "P99Y"}), "INVALID", "input.idempotencyRetention"),
 		mutation("lifetime negative", "issueSignInKey", "IssueSignInKeyInput", func(w *tenant) vars { return vars{"userId": w.ids["User"], "lifetime": "-PT1H"} }, "INVALID", "input.lifetime"),
 		mutation("ids with NUL", "revokeKeySets", "RevokeKeySetsInput", with(vars{"selection": vars{"ids": []string{noID, nulID}}}), "INVALID", "input.selection.ids.1"),

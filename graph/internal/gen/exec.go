@@ -1128,12 +1128,14 @@ type ComplexityRoot struct {
 	}
 
 	TenantSettings struct {
-		DefaultEnvironment    func(childComplexity int) int
-		DefaultPolicyTemplate func(childComplexity int) int
-		IdempotencyRetention  func(childComplexity int) int
-		KeyPrefix             func(childComplexity int) int
-		TimeZone              func(childComplexity int) int
-		Version               func(childComplexity int) int
+		DefaultEnvironment             func(childComplexity int) int
+		DefaultPolicyTemplate          func(childComplexity int) int
+		ExpirationNoticeLeadTimes      func(childComplexity int) int
+		IdempotencyRetention           func(childComplexity int) int
+		IsDailyExpirationNoticeEnabled func(childComplexity int) int
+		KeyPrefix                      func(childComplexity int) int
+		TimeZone                       func(childComplexity int) int
+		Version                        func(childComplexity int) int
 	}
 
 	UnassignRolePayload struct {
@@ -6051,12 +6053,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TenantSettings.DefaultPolicyTemplate(childComplexity), true
+	case "TenantSettings.expirationNoticeLeadTimes":
+		if e.ComplexityRoot.TenantSettings.ExpirationNoticeLeadTimes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TenantSettings.ExpirationNoticeLeadTimes(childComplexity), true
 	case "TenantSettings.idempotencyRetention":
 		if e.ComplexityRoot.TenantSettings.IdempotencyRetention == nil {
 			break
 		}
 
 		return e.ComplexityRoot.TenantSettings.IdempotencyRetention(childComplexity), true
+	case "TenantSettings.isDailyExpirationNoticeEnabled":
+		if e.ComplexityRoot.TenantSettings.IsDailyExpirationNoticeEnabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TenantSettings.IsDailyExpirationNoticeEnabled(childComplexity), true
 	case "TenantSettings.keyPrefix":
 		if e.ComplexityRoot.TenantSettings.KeyPrefix == nil {
 			break
@@ -8217,6 +8231,8 @@ enum EventType {
   APPROVAL_FAILED
   """A request was rejected."""
   APPROVAL_REJECTED
+  """A request still waits when a quarter of its time is left."""
+  APPROVAL_REMINDED
   """Somebody asked for an approval."""
   APPROVAL_REQUESTED
   """A request was withdrawn."""
@@ -8252,6 +8268,8 @@ enum EventType {
   GROUP_DELETED
   """A group was changed."""
   GROUP_UPDATED
+  """A replaced key reached the end of its overlap."""
+  KEY_RETIRED
   """One key of a key set was revoked."""
   KEY_REVOKED
   """A key set could be used for the first time."""
@@ -8260,6 +8278,10 @@ enum EventType {
   KEY_SET_CREATED
   """A key set was deleted."""
   KEY_SET_DELETED
+  """The validity of a key set ended."""
+  KEY_SET_EXPIRED
+  """The validity of a key set ends soon: a lead time before it was reached."""
+  KEY_SET_EXPIRING
   """A key set works again."""
   KEY_SET_REACTIVATED
   """The latest key was replaced on somebody's demand."""
@@ -8270,6 +8292,10 @@ enum EventType {
   KEY_SET_REUSED
   """A key set was revoked."""
   KEY_SET_REVOKED
+  """The latest key was replaced on schedule."""
+  KEY_SET_ROTATED
+  """The latest key is replaced on schedule soon: a lead time before it was reached."""
+  KEY_SET_ROTATION_COMING
   """A key set was suspended."""
   KEY_SET_SUSPENDED
   """Name, labels or OAuth settings of a key set were changed."""
@@ -12258,8 +12284,16 @@ type TenantSettings {
   defaultEnvironment: Environment @authorize(permission: CATALOG_READ)
   """Policy template of the default key set of a new application."""
   defaultPolicyTemplate: PolicyTemplate @authorize(permission: CATALOG_READ)
+  """
+  How long before a rotation or an expiration it is announced, longest first. Empty: nothing is announced.
+  """
+  expirationNoticeLeadTimes: [Duration!]!
   """How long results of mutations with ` + "`" + `@idempotent` + "`" + ` are kept."""
   idempotencyRetention: Duration!
+  """
+  Whether an expiration is announced on each of the last five days before it, too.
+  """
+  isDailyExpirationNoticeEnabled: Boolean!
   """
   What new keys start with, unless their policy template says otherwise: 2 to 12 lower-case letters and digits, a letter first.
   """
@@ -12394,9 +12428,18 @@ input UpdateTenantSettingsInput {
   """Version that the settings must still have."""
   expectedVersion: Int
   """
+  How long before a rotation or an expiration it is announced: at most ten durations, each longer than zero and none
+  twice. Empty: nothing is announced.
+  """
+  expirationNoticeLeadTimes: [Duration!]
+  """
   How long results of mutations with ` + "`" + `@idempotent` + "`" + ` are kept, from PT1H to P30D.
   """
   idempotencyRetention: Duration
+  """
+  Whether an expiration is announced on each of the last five days before it, too.
+  """
+  isDailyExpirationNoticeEnabled: Boolean
   """
   What new keys start with: 2 to 12 lower-case letters and digits, a letter first.
   """
@@ -14194,8 +14237,12 @@ func (ec *executionContext) childFields_TenantSettings(ctx context.Context, fiel
 		return ec.fieldContext_TenantSettings_defaultEnvironment(ctx, field)
 	case "defaultPolicyTemplate":
 		return ec.fieldContext_TenantSettings_defaultPolicyTemplate(ctx, field)
+	case "expirationNoticeLeadTimes":
+		return ec.fieldContext_TenantSettings_expirationNoticeLeadTimes(ctx, field)
 	case "idempotencyRetention":
 		return ec.fieldContext_TenantSettings_idempotencyRetention(ctx, field)
+	case "isDailyExpirationNoticeEnabled":
+		return ec.fieldContext_TenantSettings_isDailyExpirationNoticeEnabled(ctx, field)
 	case "keyPrefix":
 		return ec.fieldContext_TenantSettings_keyPrefix(ctx, field)
 	case "timeZone":
@@ -38323,6 +38370,29 @@ func (ec *executionContext) fieldContext_TenantSettings_defaultPolicyTemplate(_ 
 	return fc, nil
 }
 
+func (ec *executionContext) _TenantSettings_expirationNoticeLeadTimes(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TenantSettings_expirationNoticeLeadTimes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpirationNoticeLeadTimes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.Duration) graphql.Marshaler {
+			return ec.marshalNDuration2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDurationᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TenantSettings_expirationNoticeLeadTimes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TenantSettings", field, false, false, errors.New("field of type Duration does not have child fields"))
+}
+
 func (ec *executionContext) _TenantSettings_idempotencyRetention(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -38344,6 +38414,29 @@ func (ec *executionContext) _TenantSettings_idempotencyRetention(ctx context.Con
 }
 func (ec *executionContext) fieldContext_TenantSettings_idempotencyRetention(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TenantSettings", field, false, false, errors.New("field of type Duration does not have child fields"))
+}
+
+func (ec *executionContext) _TenantSettings_isDailyExpirationNoticeEnabled(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TenantSettings_isDailyExpirationNoticeEnabled(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsDailyExpirationNoticeEnabled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TenantSettings_isDailyExpirationNoticeEnabled(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TenantSettings", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
 func (ec *executionContext) _TenantSettings_keyPrefix(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
@@ -47848,7 +47941,7 @@ func (ec *executionContext) unmarshalInputUpdateTenantSettingsInput(ctx context.
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"defaultEnvironmentId", "defaultPolicyTemplateId", "expectedVersion", "idempotencyRetention", "keyPrefix", "timeZone"}
+	fieldsInOrder := [...]string{"defaultEnvironmentId", "defaultPolicyTemplateId", "expectedVersion", "expirationNoticeLeadTimes", "idempotencyRetention", "isDailyExpirationNoticeEnabled", "keyPrefix", "timeZone"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -47876,6 +47969,13 @@ func (ec *executionContext) unmarshalInputUpdateTenantSettingsInput(ctx context.
 				return it, err
 			}
 			it.ExpectedVersion = graphql.OmittableOf(data)
+		case "expirationNoticeLeadTimes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expirationNoticeLeadTimes"))
+			data, err := ec.unmarshalODuration2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDurationᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpirationNoticeLeadTimes = graphql.OmittableOf(data)
 		case "idempotencyRetention":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyRetention"))
 			data, err := ec.unmarshalODuration2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, v)
@@ -47883,6 +47983,13 @@ func (ec *executionContext) unmarshalInputUpdateTenantSettingsInput(ctx context.
 				return it, err
 			}
 			it.IdempotencyRetention = graphql.OmittableOf(data)
+		case "isDailyExpirationNoticeEnabled":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isDailyExpirationNoticeEnabled"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsDailyExpirationNoticeEnabled = graphql.OmittableOf(data)
 		case "keyPrefix":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("keyPrefix"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -59100,8 +59207,18 @@ func (ec *executionContext) _TenantSettings(ctx context.Context, sel ast.Selecti
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "expirationNoticeLeadTimes":
+			out.Values[i] = ec._TenantSettings_expirationNoticeLeadTimes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "idempotencyRetention":
 			out.Values[i] = ec._TenantSettings_idempotencyRetention(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isDailyExpirationNoticeEnabled":
+			out.Values[i] = ec._TenantSettings_isDailyExpirationNoticeEnabled(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -61776,6 +61893,35 @@ func (ec *executionContext) marshalNDuration2githubᚗcomᚋkeywrightᚋkeywrigh
 		}
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNDuration2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDurationᚄ(ctx context.Context, v any) ([]lifecycle.Duration, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]lifecycle.Duration, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDuration2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNDuration2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDurationᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.Duration) graphql.Marshaler {
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNDuration2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNEmailAddress2string(ctx context.Context, v any) (string, error) {
@@ -65285,6 +65431,41 @@ func (ec *executionContext) marshalODeregisterGatewayPayload2ᚖgithubᚗcomᚋk
 		return graphql.Null
 	}
 	return ec._DeregisterGatewayPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalODuration2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDurationᚄ(ctx context.Context, v any) ([]lifecycle.Duration, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]lifecycle.Duration, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDuration2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalODuration2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDurationᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.Duration) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNDuration2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalODuration2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx context.Context, v any) (*lifecycle.Duration, error) {

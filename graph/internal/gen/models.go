@@ -1704,8 +1704,13 @@ type UpdateTenantSettingsInput struct {
 	DefaultPolicyTemplateID graphql.Omittable[*string] `json:"defaultPolicyTemplateId,omitempty"`
 	// Version that the settings must still have.
 	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
+	// How long before a rotation or an expiration it is announced: at most ten durations, each longer than zero and none
+	// twice. Empty: nothing is announced.
+	ExpirationNoticeLeadTimes graphql.Omittable[[]lifecycle.Duration] `json:"expirationNoticeLeadTimes,omitempty"`
 	// How long results of mutations with `@idempotent` are kept, from PT1H to P30D.
 	IdempotencyRetention graphql.Omittable[*lifecycle.Duration] `json:"idempotencyRetention,omitempty"`
+	// Whether an expiration is announced on each of the last five days before it, too.
+	IsDailyExpirationNoticeEnabled graphql.Omittable[*bool] `json:"isDailyExpirationNoticeEnabled,omitempty"`
 	// What new keys start with: 2 to 12 lower-case letters and digits, a letter first.
 	KeyPrefix graphql.Omittable[*string] `json:"keyPrefix,omitempty"`
 	// IANA name of the tenant's time zone.

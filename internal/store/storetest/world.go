@@ -44,8 +44,9 @@ func newWorld() *world {
 	}
 	w.tenant = lifecycle.Tenant{
 		ID: id[lifecycle.TenantID](lifecycle.KindTenant), Name: "Ünï 'quoted' \\ ☂", Status: lifecycle.TenantActive,
-		Settings: lifecycle.TenantSettings{TimeZone: "Europe/Berlin", KeyPrefix: "kw", IdempotencyRetention: lifecycle.Days(1)},
-		Version:  1, CreatedAt: start, UpdatedAt: start,
+		Settings: lifecycle.TenantSettings{TimeZone: "Europe/Berlin", KeyPrefix: "kw", IdempotencyRetention: lifecycle.Days(1), NoticeLadder: lifecycle.NoticeLadder{
+			ExpirationNoticeLeadTimes: []lifecycle.Duration{lifecycle.Days(9), lifecycle.Elapsed(time.Hour)}, IsDailyExpirationNoticeEnabled: true}},
+		Version: 1, CreatedAt: start, UpdatedAt: start,
 	}
 	w.tenant.Slug = slug(string(w.tenant.ID))
 	tenant := w.tenant.ID
@@ -115,7 +116,7 @@ func newWorld() *world {
 		AuthenticationType: lifecycle.AuthenticationAPIKey, Name: "API key – Shop", IsDefault: true, Status: lifecycle.KeySetSuspended,
 		SuspensionCause: ptr(lifecycle.SuspendedManual), Labels: labels,
 		OAuthClient:      &lifecycle.OAuthClient{ClientType: lifecycle.ClientPublic, RedirectURIs: []string{"https://a.example/?x=1"}, Scopes: []string{"read"}},
-		PublicIdentifier: "kw_b", ActivatedAt: at(4), SuspendedAt: at(5), RevokedAt: at(6), ExpiresAt: at(90), RotatesAt: at(30), LastUsedAt: at(9),
+		PublicIdentifier: "kw_b", ActivatedAt: at(4), SuspendedAt: at(5), RevokedAt: at(6), ExpiresAt: at(90), RotatesAt: at(30), ScheduleStartAt: at(4), NoticeAt: at(23), LastUsedAt: at(9),
 		Version: 1, CreatedAt: start, UpdatedAt: start,
 	}
 	w.key = w.newKey(1)
@@ -145,7 +146,7 @@ func (w *world) newApproval(subject string, action lifecycle.ApprovalAction) lif
 		Arguments:       lifecycle.ApprovalArguments{Overlap: ptr(lifecycle.Days(1)), ExpiresAt: at(40), Reason: ptr(lifecycle.ReasonOther)},
 		ApproverGroupID: &w.group.ID, Mode: lifecycle.ApprovalByAnyone, RequiredApprovals: 2, IsSelfApprovalAllowed: true,
 		Decisions: []lifecycle.ApprovalDecision{{Decider: ada, IsApproved: true, Comment: ptr("fine"), DecidedAt: start}},
-		Status:    lifecycle.ApprovalPending, FailureReason: ptr("why"), ExpiresAt: at(5), ResolvedAt: at(4), Version: 1, CreatedAt: start, UpdatedAt: start,
+		Status:    lifecycle.ApprovalPending, FailureReason: ptr("why"), ExpiresAt: at(5), RemindAt: at(3), ResolvedAt: at(4), Version: 1, CreatedAt: start, UpdatedAt: start,
 	}
 }
 

@@ -1,0 +1,225 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/keywright/keywright/internal/access"
+	"github.com/keywright/keywright/internal/lifecycle"
+)
+
+// ComponentScheduler is the part of the server that does what is due.
+const ComponentScheduler = "scheduler"
+
+// dueBatch bounds the key sets of one transaction: everybody else's changes wait for it.
+const dueBatch = 200
+
+// plannedBatch bounds the key sets whose notices are planned anew in one transaction, where each costs little.
+const plannedBatch = 1000
+
+// TakeDue does what is due at its time: rotations (S0-60 … S0-66), expirations (S0-67 … S0-72), ends of overlaps (D8) and
+// notices before them; for each tenant one transaction with some hundred key sets at most. It returns how many it has
+// looked after; 0: nothing is due any more, or somebody else is at it. Any number of nodes may call it at the same time,
+// and one that was held up between two statements does nothing twice: what is due is asked again of the locked rows
+// (R-21, P5). Tenants that are suspended wait, and catch up when they are reactivated.
+func (s *Service) TakeDue(ctx context.Context) (int, error) {
+	tenants, err := s.store.TenantsWithDue(ctx, s.ids.Now())
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	var troubles []error
+	for _, tenant := range tenants {
+		n, err := s.takeDueOf(ctx, tenant)
+		total += n
+		if err != nil {
+			troubles = append(troubles, fmt.Errorf("take what is due in tenant %s: %w", tenant, err))
+		}
+	}
+	return total, errors.Join(troubles...)
+}
+
+func (s *Service) takeDueOf(ctx context.Context, tenant lifecycle.TenantID) (int, error) {
+	call := Call{By: access.System(tenant, ComponentScheduler), CorrelationID: ComponentScheduler}
+	taken, err := changeIn(ctx, s, call, tenant, func(ctx context.Context, w *work) (*dueWork, error) {
+		d := &dueWork{work: w, sealed: map[lifecycle.KeyID]Sealed{}}
+		if w.tenant.Status != lifecycle.TenantActive {
+			return d, nil
+		}
+		var err error
+		if d.done, err = w.ContinueNoticePlan(ctx, tenant, plannedBatch); err != nil {
+			return nil, err
+		}
+		states, err := w.DueKeySets(ctx, tenant, w.moment.Now, dueBatch)
+		if err != nil {
+			return nil, err
+		}
+		for _, state := range states {
+			if err := d.take(ctx, state); err != nil { // one that is broken stands in nobody's way
+				d.troubles = append(d.troubles, fmt.Errorf("key set %s: %w", state.KeySet.ID, err))
+			}
+		}
+		return d, d.write(ctx)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return taken.done, errors.Join(taken.troubles...)
+}
+
+// dueWork collects what becomes of many key sets, to write it in few statements.
+type dueWork struct {
+	*work
+	sets              []lifecycle.KeySet
+	noticed           []lifecycle.KeySet // only their next notice changed
+	changedKeys       []lifecycle.Key
+	newKeys           []lifecycle.Key
+	changedMilestones []lifecycle.Milestone
+	newMilestones     []lifecycle.Milestone
+	sealed            map[lifecycle.KeyID]Sealed
+	done              int
+	troubles          []error
+}
+
+// take decides what becomes of one locked key set, in the order in which it was planned: an overlap ends before the next
+// rotation begins another.
+func (d *dueWork) take(ctx context.Context, state lifecycle.KeySetState) error {
+	transitions := state.Retire(d.moment)
+	set := state.KeySet
+	var next lifecycle.Transition
+	var err error
+	switch {
+	case set.IsRotationDue(d.moment):
+		next, err = d.rotate(ctx, state)
+	case set.IsExpirationDue(d.moment):
+		next, err = state.Expire(d.moment)
+	}
+	if err != nil {
+		return err
+	}
+	if !next.IsEmpty() {
+		transitions = append(transitions, next)
+		set = next.KeySet
+	} else if set.IsNoticeDue(d.moment) {
+		announced, event := state.Announce(d.moment)
+		if set = announced; event != nil {
+			d.record(*event)
+		}
+	}
+	for _, t := range transitions {
+		d.collect(state, t)
+	}
+	if len(transitions) == 0 {
+		d.noticed = append(d.noticed, set)
+	} else {
+		set.Version, set.UpdatedAt = state.KeySet.Version+1, d.moment.Now
+		d.sets = append(d.sets, set)
+	}
+	d.done++
+	return nil
+}
+
+// rotate replaces the latest key. Nobody is present to see the new secret, so it waits to be claimed (D20).
+func (d *dueWork) rotate(ctx context.Context, state lifecycle.KeySetState) (lifecycle.Transition, error) {
+	policy, err := d.policy(ctx, state.KeySet.PolicyID)
+	if err != nil {
+		return lifecycle.Transition{}, err
+	}
+	fresh, err := d.newKey(state.KeySet.AuthenticationType, policy, state.KeySet.PublicIdentifier)
+	if err != nil {
+		return lifecycle.Transition{}, err
+	}
+	t, err := state.Rotate(policy, fresh.key.ClaimableByAnyone(policy, d.moment), d.moment)
+	if err != nil {
+		return t, err
+	}
+	d.sealed[fresh.key.ID], err = d.seal(fresh.credential.Whole(), d.sealContext(fresh.key.ID))
+	return t, err
+}
+
+// collect notes what a transition writes, and records its event.
+func (d *dueWork) collect(before lifecycle.KeySetState, t lifecycle.Transition) {
+	cause := d.record(t.Events[0])
+	for _, k := range t.Keys {
+		if before.HasKey(k.ID) {
+			d.changedKeys = append(d.changedKeys, k)
+		} else {
+			d.newKeys = append(d.newKeys, k)
+		}
+	}
+	for _, m := range t.Milestones {
+		if m.ActualAt != nil {
+			m.EventID = &cause
+		}
+		if before.HasPlanned(m.ID) {
+			d.changedMilestones = append(d.changedMilestones, m)
+		} else {
+			d.newMilestones = append(d.newMilestones, m)
+		}
+	}
+}
+
+// write writes everything, replaced keys before those that replace them.
+func (d *dueWork) write(ctx context.Context) error {
+	for _, step := range []struct {
+		what  string
+		count int
+		do    func() error
+	}{
+		{"key sets", len(d.sets), func() error { return d.UpdateAll(ctx, &d.sets) }},
+		{"notices", len(d.noticed), func() error { return d.SetNotices(ctx, d.tenant.ID, d.noticed) }},
+		{"keys", len(d.changedKeys), func() error { return d.UpdateAll(ctx, &d.changedKeys) }},
+		{"new keys", len(d.newKeys), func() error { return d.Insert(ctx, &d.newKeys) }},
+		{"sealed values", len(d.sealed), func() error { return d.InsertSealed(ctx, d.tenant.ID, d.sealed) }},
+		{"milestones", len(d.changedMilestones), func() error { return d.UpdateAll(ctx, &d.changedMilestones) }},
+		{"new milestones", len(d.newMilestones), func() error { return d.Insert(ctx, &d.newMilestones) }},
+	} {
+		if step.count == 0 {
+			continue
+		}
+		if err := step.do(); err != nil {
+			return fmt.Errorf("write %s: %w", step.what, err)
+		}
+	}
+	return nil
+}
+
+// RemindApprovers reminds of requests that still wait when a quarter of their time is left, once each; some hundred at
+// most. It returns their number.
+func (s *Service) RemindApprovers(ctx context.Context) (int, error) {
+	const most = 500
+	due, err := s.store.DueReminders(ctx, s.ids.Now(), most)
+	if err != nil {
+		return 0, err
+	}
+	for i, request := range due {
+		call := Call{By: access.System(request.TenantID, ComponentScheduler), CorrelationID: string(request.ID)}
+		_, err := change(ctx, s, call, func(ctx context.Context, w *work) (struct{}, error) {
+			return struct{}{}, w.remind(ctx, request.ID)
+		})
+		if err != nil {
+			return i, fmt.Errorf("remind of %s: %w", request.ID, err)
+		}
+	}
+	return len(due), nil
+}
+
+// remind notes the reminder of a request that still waits.
+func (w *work) remind(ctx context.Context, id lifecycle.ApprovalRequestID) error {
+	request, err := lock[lifecycle.ApprovalRequest](ctx, w, id, "approval request", inputID...)
+	if err != nil {
+		return err
+	}
+	request, isDue := request.Remind(w.moment)
+	if !isDue {
+		return nil
+	}
+	if err := w.update(ctx, &request, &request.Version, &request.UpdatedAt); err != nil {
+		return err
+	}
+	e := request.Event(lifecycle.EventApprovalReminded, request.Status)
+	e.Changes = lifecycle.Changed(e.Changes, "expiresAt", "", lifecycle.InstantText(request.ExpiresAt))
+	w.record(e)
+	return nil
+}

@@ -1,0 +1,28 @@
+-- What the server does by itself when its time has come: rotations, expirations, ends of overlaps, and notices before them.
+
+ALTER TABLE tenants
+    ADD COLUMN expiration_notice_lead_times jsonb NOT NULL DEFAULT '["P30D", "P7D", "P1D"]',
+    ADD COLUMN is_daily_expiration_notice_enabled boolean NOT NULL DEFAULT FALSE;
+
+-- notice_at is when something is to be told next. The default lies in the past and means that nobody has planned it yet:
+-- so the rows that are there get their notices, and those that a node of the version before writes.
+ALTER TABLE key_sets
+    ADD COLUMN schedule_start_at timestamptz,
+    ADD COLUMN notice_at timestamptz DEFAULT '1970-01-01 00:00:00+00';
+
+-- What is due is found by tenant, so that a tenant that is suspended costs nothing while it waits.
+CREATE INDEX key_sets_rotation_due ON key_sets (tenant_id, rotates_at) WHERE status IN ('ACTIVE', 'SUSPENDED') AND rotates_at IS NOT NULL;
+CREATE INDEX key_sets_expiration_due ON key_sets (tenant_id, expires_at) WHERE status IN ('ACTIVE', 'SUSPENDED') AND expires_at IS NOT NULL;
+CREATE INDEX key_sets_notice_due ON key_sets (tenant_id, notice_at) WHERE status IN ('ACTIVE', 'SUSPENDED') AND notice_at IS NOT NULL;
+CREATE INDEX keys_retirement_due ON keys (tenant_id, retires_at) WHERE status = 'RETIRING';
+
+-- Tenants whose notices are planned anew, key set by key set, because the lead times changed.
+CREATE TABLE notice_plans (
+    tenant_id  text        NOT NULL PRIMARY KEY REFERENCES tenants (id),
+    since      timestamptz NOT NULL, -- of the change
+    done_until text        NOT NULL  -- id of the last key set that was planned, empty before the first
+);
+
+-- When somebody is reminded of a request; null: never, or it has been done.
+ALTER TABLE approval_requests ADD COLUMN remind_at timestamptz;
+CREATE INDEX approval_requests_reminder ON approval_requests (remind_at) WHERE status = 'PENDING' AND remind_at IS NOT NULL;
