@@ -222,10 +222,10 @@ func TestP5_ASuspendedTenantWaitsAndCatchesUpOnce(t *testing.T) {
 func TestD20_ARotatedSecretIsClaimedOnceByWhoeverMayRetrieveCredentials(t *testing.T) {
 	o := newOffice(t, "")
 	ctx := t.Context()
-	month := lifecycle.Days(10)
+	interval, window := lifecycle.Days(10), lifecycle.Days(3)
 	o.c.template = must(o.CreatePolicyTemplate(ctx, o.root, manage.CreatePolicyTemplate{
-		Name: "Rotating", AuthenticationType: lifecycle.AuthenticationAPIKey, Rules: lifecycle.Rules{
-			ClaimWindow: lifecycle.Days(3), Rotation: lifecycle.RotationRule{Mode: lifecycle.RotationAutomatic, Interval: &month, Overlap: lifecycle.Days(1)},
+		Name: "Rotating", AuthenticationType: lifecycle.AuthenticationAPIKey, ClaimWindow: &window, Rules: lifecycle.Rules{
+			Rotation: lifecycle.RotationRule{Mode: lifecycle.RotationAutomatic, Interval: &interval, Overlap: lifecycle.Days(1)},
 		},
 	}))(t)
 	set := o.keySet(t)

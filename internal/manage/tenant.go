@@ -72,7 +72,8 @@ func (s *Service) UpdateTenantSettings(ctx context.Context, call Call, in Update
 		}
 		w.tenant.Settings = after
 		if before.LeadTimesText() != after.LeadTimesText() || before.IsDailyExpirationNoticeEnabled != after.IsDailyExpirationNoticeEnabled || before.TimeZone != after.TimeZone {
-			if err := w.StartNoticePlan(ctx, w.tenant.ID, w.moment.Now); err != nil {
+			// What was to be told until now has been, or is due anyway.
+			if err := w.StartNoticePlan(ctx, w.tenant.ID, w.moment.Now.Add(time.Microsecond)); err != nil {
 				return nil, err
 			}
 		}

@@ -9149,7 +9149,7 @@ enum MilestoneStatus {
   CANCELED
   """It happened, as planned or unplanned."""
   DONE
-  """It happened later than planned."""
+  """It happened more than five seconds later than planned."""
   DONE_LATE
   """Its planned time has passed and it has not happened."""
   OVERDUE
