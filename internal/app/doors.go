@@ -38,8 +38,11 @@ func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, p *v
 	return verdict, err //nolint:wrapcheck // the service says what failed
 }
 
-// doors answers what is asked for every call of an API, past everything that other requests go through.
-func (s *Server) doors(authenticate httpapi.Authenticate, metrics *httpapi.Metrics, validator validator, rest http.Handler) http.Handler {
+// isHot reports whether the path is asked for every call of an API.
+func isHot(path string) bool { return path == httpapi.ValidatePath || httpapi.IsAuthorizePath(path) }
+
+// doors answers what is hot, past everything that other requests go through.
+func (s *Server) doors(authenticate httpapi.Authenticate, metrics *httpapi.Metrics, validator validator) http.Handler {
 	now := s.config.now()
 	door := &authorize.Door{Validator: validator, Asserter: s.oauth.asserts, Now: now, Logger: s.logger}
 	if s.grpcListener != nil {
@@ -51,13 +54,10 @@ func (s *Server) doors(authenticate httpapi.Authenticate, metrics *httpapi.Metri
 		IsUnauthenticated: func(err error) bool { return errors.Is(err, manage.ErrUnauthenticated) },
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch path := r.URL.Path; {
-		case path == httpapi.ValidatePath:
+		if r.URL.Path == httpapi.ValidatePath {
 			validated.ServeHTTP(w, r)
-		case httpapi.IsAuthorizePath(path):
+		} else {
 			authorized.ServeHTTP(w, r)
-		default:
-			rest.ServeHTTP(w, r)
 		}
 	})
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/keywright/keywright/internal/limit"
 	"github.com/keywright/keywright/internal/live"
 	"github.com/keywright/keywright/internal/manage"
+	"github.com/keywright/keywright/internal/plainhttp"
 	"github.com/keywright/keywright/internal/scheduler"
 	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/shared"
@@ -55,7 +56,7 @@ type Server struct {
 	scheduler  *scheduler.Loop
 	graph      *graphEdge
 	oauth      *oauthEdge
-	http       *http.Server
+	http       *plainhttp.Server
 	listener   net.Listener
 	adminKey   string
 	stopFeed   context.CancelFunc
@@ -195,9 +196,21 @@ func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, now func() 
 	s.registerLimits(metrics.Registry)
 	validators := validator{s.validation, metrics}
 	s.graph = s.newGraph(db, authenticate, validators)
-	s.http = &http.Server{
-		Handler:           s.doors(authenticate, metrics, validators, httpapi.Middleware(s.logger, metrics, now, s.routes(authenticate, metrics))),
+	hot := s.doors(authenticate, metrics, validators)
+	rest := httpapi.Middleware(s.logger, metrics, now, s.routes(authenticate, metrics))
+	s.http = &plainhttp.Server{
+		Handler: hot, Serves: isHot, Now: machineTime, Logger: s.logger,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
+	s.http.Rest = &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if isHot(r.URL.Path) {
+				hot.ServeHTTP(w, r)
+			} else {
+				rest.ServeHTTP(w, r)
+			}
+		}),
+		ReadHeaderTimeout: s.http.ReadHeaderTimeout, ReadTimeout: s.http.ReadTimeout, WriteTimeout: s.http.WriteTimeout, IdleTimeout: s.http.IdleTimeout,
 		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}
 }

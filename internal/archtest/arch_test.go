@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 	"internal/live":      inner,
 	"internal/mail":      inner,
 	"internal/scheduler": nil,
+	"internal/plainhttp": nil,
 	"internal/shared":    inner,
 	"internal/store":     append([]string{"migrations"}, inner...),
 

@@ -1,0 +1,230 @@
+package plainhttp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	headSize = 4 << 10  // what a connection reads at once
+	maxHead  = 16 << 10 // larger ones are not plain
+	maxKept  = 16 << 10 // memory that a connection keeps between two requests
+
+	// slack is how much earlier or later than said an idle connection, or one that does not read, may be closed, so that
+	// a deadline need not be set for every request.
+	slack = 5 * time.Second
+
+	// What is still read, and for how long, of a body that nobody wanted.
+	lingering    = 500 * time.Millisecond
+	maxLingering = 256 << 10
+)
+
+// state of a connection. Only an idle one may be closed from outside.
+type state int32
+
+const (
+	idle state = iota
+	busy
+	closed
+)
+
+// conn is one connection of which every request so far was plain.
+type conn struct {
+	net.Conn
+	server *Server
+	state  atomic.Int32
+
+	read     []byte // what came and was not used yet
+	memory   []byte // what read is part of
+	request  request
+	answer   answer
+	out      []byte
+	body     body
+	readBy   time.Time // deadlines that are set
+	writeBy  time.Time
+	isServed bool // a request was answered
+}
+
+func newConn(ctx context.Context, s *Server, c net.Conn) *conn {
+	plain := &conn{Conn: c, server: s, memory: make([]byte, headSize)}
+	plain.request.names = map[string]string{}
+	plain.answer.header = http.Header{}
+	plain.request.http = (&http.Request{
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, RemoteAddr: c.RemoteAddr().String(),
+	}).WithContext(ctx)
+	plain.request.http.URL = &plain.request.url
+	plain.body.conn = plain
+	return plain
+}
+
+// serve answers requests until one is not plain, which is left for net/http with all that came after it, or until the
+// connection ends.
+func (c *conn) serve() (rest []byte, isLeft bool) {
+	for {
+		head, ok := c.awaitHead()
+		switch {
+		case !ok:
+			return nil, false
+		case head == 0 || !c.request.parse(string(c.read[:head-len(endOfHead)])) || !c.server.Serves(c.request.url.Path):
+			return c.read, true
+		}
+		c.read = c.read[head:]
+		if !c.respond() {
+			return nil, false
+		}
+	}
+}
+
+// awaitHead reads until there is a whole head and says how long it is; 0: it is too long to be plain. It is not ok when
+// the connection has ended.
+func (c *conn) awaitHead() (length int, ok bool) {
+	patience, searched := c.server.IdleTimeout, 0
+	if !c.isServed {
+		patience = c.server.ReadHeaderTimeout
+	}
+	for {
+		if length = headLength(c.read, searched); length > 0 || len(c.read) >= maxHead {
+			break
+		}
+		searched = len(c.read)
+		if searched > 0 {
+			patience = c.server.ReadHeaderTimeout
+		}
+		if !c.fill(patience, searched > 0) {
+			return 0, false
+		}
+	}
+	return length, c.state.CompareAndSwap(int32(idle), int32(busy)) || c.state.Load() == int32(busy)
+}
+
+// fill reads more of a head. Its first bytes make the connection busy.
+func (c *conn) fill(patience time.Duration, hasBegun bool) bool {
+	c.makeRoom()
+	c.readWithin(patience, hasBegun)
+	n, err := c.Conn.Read(c.memory[len(c.read):])
+	c.read = c.memory[:len(c.read)+n]
+	if n > 0 {
+		return hasBegun || c.state.CompareAndSwap(int32(idle), int32(busy))
+	}
+	return err == nil
+}
+
+// makeRoom moves what was not used yet to the beginning of the memory, and makes that larger if it is full.
+func (c *conn) makeRoom() {
+	if len(c.read) == len(c.memory) {
+		c.memory = make([]byte, min(2*len(c.memory), maxHead))
+	}
+	c.read = c.memory[:copy(c.memory, c.read)]
+}
+
+// readWithin sets the deadline for reading; one that is about right already is left alone unless a request has begun.
+func (c *conn) readWithin(patience time.Duration, hasBegun bool) {
+	by := c.server.Now().Add(patience)
+	if early := by.Sub(c.readBy); hasBegun && c.readBy.Before(by) || !hasBegun && early < slack && early > -slack {
+		return
+	}
+	c.readBy = by
+	_ = c.SetReadDeadline(by) // a connection that has ended says so when it is read
+}
+
+// respond answers the request whose head was read; false: nothing more is to come.
+func (c *conn) respond() bool {
+	r := c.request.http
+	c.body.left, c.body.isTimed, r.Body = r.ContentLength, false, http.NoBody
+	if r.ContentLength > 0 {
+		r.Body = &c.body
+	}
+	if !c.handle() {
+		return false
+	}
+	c.body.skip()
+	isClose := c.request.isClose || c.body.left > 0 || c.server.isStopping.Load() || has(c.answer.header["Connection"], "close")
+	now := c.server.Now()
+	c.out = c.answer.appendTo(c.out[:0], c.server.dates.at(now), isClose, r.Method == http.MethodHead)
+	if by := now.Add(c.server.WriteTimeout); by.Sub(c.writeBy) > slack {
+		c.writeBy = by.Add(slack)
+		_ = c.SetWriteDeadline(c.writeBy)
+	}
+	_, err := c.Write(c.out)
+	c.answer.reset()
+	if cap(c.out) > maxKept {
+		c.out = nil
+	}
+	c.isServed = true
+	return err == nil && !isClose && (len(c.read) > 0 || c.state.CompareAndSwap(int32(busy), int32(idle)))
+}
+
+// handle runs the handler; false when it gave up. What it says then is lost with the connection, as with net/http.
+func (c *conn) handle() (ok bool) {
+	defer func() {
+		if reason := recover(); reason != nil && reason != http.ErrAbortHandler { //nolint:errorlint // not an error but a mark
+			c.server.Logger.Error("a handler panicked", "reason", reason, "stack", string(debug.Stack()))
+		}
+	}()
+	c.server.Handler.ServeHTTP(&c.answer, c.request.http)
+	return true
+}
+
+// linger lets the client read its answer before the connection is closed. It has sent a part of a body that nobody has
+// read: a connection that is closed with such is reset, and the answer may be lost with it.
+func (c *conn) linger() {
+	defer func() { _ = c.Close() }()
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = c.SetReadDeadline(c.server.Now().Add(lingering))
+	_, _ = io.CopyBuffer(io.Discard, io.LimitReader(c.Conn, maxLingering), c.memory)
+}
+
+func has(values []string, value string) bool { return len(values) == 1 && values[0] == value }
+
+// body reads the body of one request.
+type body struct {
+	conn    *conn
+	left    int64
+	isTimed bool // the deadline for reading it is set
+}
+
+// Read implements io.Reader.
+func (b *body) Read(into []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	into = into[:min(int64(len(into)), b.left)]
+	n := copy(into, b.conn.read)
+	b.conn.read = b.conn.read[n:]
+	var err error
+	if n == 0 && len(into) > 0 {
+		b.await()
+		if n, err = b.conn.Conn.Read(into); errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+	}
+	if b.left -= int64(n); b.left == 0 {
+		err = io.EOF
+	}
+	return n, err //nolint:wrapcheck // as it is with net/http
+}
+
+// skip passes over what came of a body that the handler did not read.
+func (b *body) skip() {
+	n := min(b.left, int64(len(b.conn.read)))
+	b.conn.read, b.left = b.conn.read[n:], b.left-n
+}
+
+// await sets the deadline for the rest of the body.
+func (b *body) await() {
+	if !b.isTimed {
+		b.isTimed, b.conn.readBy = true, b.conn.server.Now().Add(b.conn.server.ReadTimeout)
+		_ = b.conn.SetReadDeadline(b.conn.readBy)
+	}
+}
+
+// Close implements io.Closer. What was not read ends the connection with the answer.
+func (*body) Close() error { return nil }

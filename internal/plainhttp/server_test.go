@@ -1,0 +1,322 @@
+package plainhttp_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/keywright/keywright/internal/plainhttp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// running is a server whose plain paths begin with /plain. What it answers says who answered.
+type running struct {
+	*plainhttp.Server
+	address string
+	entered chan struct{} // somebody asked for /plain/wait
+	release chan struct{}
+}
+
+func start(t *testing.T) *running { return startWith(t, 10*time.Second) }
+
+func startWith(t *testing.T, readHeaderTimeout time.Duration) *running {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &running{address: listener.Addr().String(), entered: make(chan struct{}, 1), release: make(chan struct{})}
+	logger := slog.New(slog.DiscardHandler)
+	s.Server = &plainhttp.Server{
+		Handler: http.HandlerFunc(s.plain), Serves: func(path string) bool { return strings.HasPrefix(path, "/plain") }, Logger: logger, Now: time.Now,
+		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		Rest: &http.Server{ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, Handler: http.HandlerFunc(echo("net/http")), ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)},
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(listener) }()
+	t.Cleanup(func() {
+		_ = s.Close()
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("Serve ended with %v", err)
+		}
+	})
+	return s
+}
+
+func (s *running) plain(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/plain/wait":
+		s.entered <- struct{}{}
+		<-s.release
+	case "/plain/panic":
+		panic("on purpose")
+	case "/plain/unread":
+		_, _ = io.WriteString(w, "unread")
+		return
+	case "/plain/injection":
+		w.Header().Set("X-Value", "a\r\nX-Evil: b")
+	}
+	echo("plain")(w, r)
+}
+
+func echo(who string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		_, _ = fmt.Fprintf(w, "%s %s %s %q %s", who, r.Method, r.RequestURI, r.Header["X-Api-Key"], body)
+	}
+}
+
+// client is one connection.
+type client struct {
+	t *testing.T
+	net.Conn
+	answers *bufio.Reader
+}
+
+func (s *running) dial(t *testing.T) *client {
+	t.Helper()
+	c, err := net.Dial("tcp", s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second)) // so that a defect ends the test
+	return &client{t, c, bufio.NewReader(c)}
+}
+
+func (c *client) send(text string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c, text); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *client) answer(method string) (*http.Response, string) {
+	c.t.Helper()
+	response, err := http.ReadResponse(c.answers, &http.Request{Method: method})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return response, string(body)
+}
+
+func (c *client) expect(want string) {
+	c.t.Helper()
+	if _, got := c.answer(http.MethodGet); got != want {
+		c.t.Errorf("answered %q, want %q", got, want)
+	}
+}
+
+// ends waits for the other side to end the connection.
+func (c *client) ends() {
+	c.t.Helper()
+	if rest, err := io.ReadAll(c.answers); err != nil || len(rest) > 0 {
+		c.t.Errorf("the connection goes on with %q, %v", rest, err)
+	}
+}
+
+const (
+	first  = "GET /plain/1 HTTP/1.1\r\nHost: k\r\nx-api-key: a\r\n\r\n"
+	second = "POST /plain/2 HTTP/1.1\r\nHost: k\r\nContent-Length: 4\r\n\r\nbody"
+	rest   = "POST /rest HTTP/1.1\r\nHost: k\r\nContent-Length: 4\r\n\r\nmore"
+)
+
+func TestRequestsAreAnsweredInTheirOrderHoweverTheyArrive(t *testing.T) {
+	s := start(t)
+	together := s.dial(t)
+	together.send(first + second + first)
+	byByte := s.dial(t)
+	for _, b := range []byte(first + second + first) {
+		byByte.send(string(b))
+	}
+	for _, c := range []*client{together, byByte} {
+		c.expect(`plain GET /plain/1 ["a"] `)
+		c.expect(`plain POST /plain/2 [] body`)
+		c.expect(`plain GET /plain/1 ["a"] `)
+	}
+}
+
+func TestWhatIsNotPlainGoesToNetHTTPWithAllThatFollows(t *testing.T) {
+	s := start(t)
+	c := s.dial(t)
+	c.send(first + rest + second)
+	c.expect(`plain GET /plain/1 ["a"] `)
+	c.expect(`net/http POST /rest [] more`)
+	c.expect(`net/http POST /plain/2 [] body`)
+
+	for _, unusual := range []string{
+		"GET /plain/3 HTTP/1.1\r\nHost: k\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"GET http://k/plain/3 HTTP/1.1\r\nHost: k\r\n\r\n",
+	} {
+		c := s.dial(t)
+		c.send(unusual)
+		if _, body := c.answer(http.MethodGet); !strings.HasPrefix(body, "net/http") {
+			t.Errorf("%q was answered %q", unusual, body)
+		}
+	}
+}
+
+func TestALargeHeadIsRefusedByNetHTTP(t *testing.T) {
+	c := start(t).dial(t)
+	c.send("GET /plain/1 HTTP/1.1\r\nHost: k\r\nX-Large: " + strings.Repeat("a", 40<<10) + "\r\n\r\n")
+	if response, _ := c.answer(http.MethodGet); response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("answered %s", response.Status)
+	}
+}
+
+func TestABodyThatNobodyReadEndsTheConnectionAfterTheAnswer(t *testing.T) {
+	c := start(t).dial(t)
+	c.send("POST /plain/unread HTTP/1.1\r\nHost: k\r\nContent-Length: 1000\r\n\r\nonly a part")
+	response, body := c.answer(http.MethodPost)
+	if body != "unread" || !response.Close {
+		t.Errorf("answered %q, close %t", body, response.Close)
+	}
+	c.ends()
+}
+
+func TestABodyThatNobodyReadIsNoRequest(t *testing.T) {
+	c := start(t).dial(t)
+	c.send("POST /plain/unread HTTP/1.1\r\nHost: k\r\nContent-Length: 48\r\n\r\n" + first[:48] + second)
+	c.expect("unread")
+	c.expect("plain POST /plain/2 [] body")
+}
+
+func TestABodyThatIsCutShortIsNotTakenForWhole(t *testing.T) {
+	c := start(t).dial(t)
+	c.send("POST /plain/1 HTTP/1.1\r\nHost: k\r\nContent-Length: 10\r\n\r\nhalf")
+	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if response, _ := c.answer(http.MethodPost); response.StatusCode != http.StatusBadRequest {
+		t.Errorf("answered %s", response.Status)
+	}
+}
+
+func TestAnAnswerToHeadHasNoBody(t *testing.T) {
+	c := start(t).dial(t)
+	c.send("HEAD /plain/1 HTTP/1.1\r\nHost: k\r\n\r\n" + first)
+	if response, body := c.answer(http.MethodHead); body != "" || response.ContentLength == 0 {
+		t.Errorf("answered %q with length %d", body, response.ContentLength)
+	}
+	c.expect(`plain GET /plain/1 ["a"] `)
+}
+
+func TestAValueCannotEndItsField(t *testing.T) {
+	c := start(t).dial(t)
+	c.send("GET /plain/injection HTTP/1.1\r\nHost: k\r\n\r\n")
+	if response, _ := c.answer(http.MethodGet); response.Header.Get("X-Evil") != "" || response.Header.Get("X-Value") != "a  X-Evil: b" {
+		t.Errorf("answered %q", response.Header)
+	}
+}
+
+func TestAPanicEndsItsConnectionOnly(t *testing.T) {
+	s := start(t)
+	c := s.dial(t)
+	c.send("GET /plain/panic HTTP/1.1\r\nHost: k\r\n\r\n")
+	c.ends()
+	c = s.dial(t)
+	c.send(first)
+	c.expect(`plain GET /plain/1 ["a"] `)
+}
+
+func TestWhoDoesNotFinishARequestIsCutOff(t *testing.T) {
+	c := startWith(t, 50*time.Millisecond).dial(t)
+	c.send("GET /plain/1 HTTP/1.1\r\nHost:")
+	c.ends()
+}
+
+func TestTheConnectionEndsWhenTheClientWantsThat(t *testing.T) {
+	c := start(t).dial(t)
+	c.send("GET /plain/1 HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n" + first)
+	if response, _ := c.answer(http.MethodGet); !response.Close {
+		t.Error("the answer does not say that it is the last")
+	}
+	_, _ = io.Copy(io.Discard, c.answers) // the request after the last may reset the connection
+}
+
+// A stop closes what is idle, lets what was asked be answered, and takes nothing new.
+func TestAStopLetsRequestsEnd(t *testing.T) {
+	s := start(t)
+	isIdle, waits, other := s.dial(t), s.dial(t), s.dial(t)
+	isIdle.send(first)
+	isIdle.expect(`plain GET /plain/1 ["a"] `)
+	other.send(rest)
+	other.expect(`net/http POST /rest [] more`)
+	waits.send("GET /plain/wait HTTP/1.1\r\nHost: k\r\n\r\n")
+	<-s.entered
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.Shutdown(t.Context()) }()
+	isIdle.ends()
+	other.ends()
+	if c, err := net.Dial("tcp", s.address); err == nil {
+		_ = c.Close()
+		t.Error("a connection was taken after the stop")
+	}
+	close(s.release)
+	if response, body := waits.answer(http.MethodGet); body != "plain GET /plain/wait [] " || !response.Close {
+		t.Errorf("answered %q, close %t", body, response.Close)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAStopWaitsNoLongerThanItMay(t *testing.T) {
+	s := start(t)
+	c := s.dial(t)
+	c.send("GET /plain/wait HTTP/1.1\r\nHost: k\r\n\r\n")
+	<-s.entered
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped with %v", err)
+	}
+	close(s.release)
+}
+
+func TestManyClientsAtOnce(t *testing.T) {
+	s := start(t)
+	all := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	defer all.CloseIdleConnections()
+	var asking sync.WaitGroup
+	for i := range 16 {
+		asking.Go(func() {
+			for j := range 50 {
+				path := []string{"/plain", "/rest"}[(i+j/10)%2]
+				text := fmt.Sprintf("%d-%d", i, j)
+				response, err := all.Post("http://"+s.address+path, "text/plain", strings.NewReader(text))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				body, err := io.ReadAll(response.Body)
+				_ = response.Body.Close()
+				if err != nil || !strings.HasSuffix(string(body), " POST "+path+" [] "+text) {
+					t.Errorf("answered %q, %v", body, err)
+				}
+			}
+		})
+	}
+	asking.Wait()
+}
