@@ -33,6 +33,7 @@ var costs = []struct {
 	{"log", []string{"log/slog"}},
 	{"routing", []string{"net/http.(*ServeMux)", "net/http.(*routing"}},
 	{"answer, own code of the door", []string{"internal/httpapi.", "internal/authorize.", "internal/app."}},
+	{"plain HTTP", []string{"internal/plainhttp."}},
 	{"net/http", []string{"net/http.", "net/textproto", "^bufio.", "^net.", "net/url", "^context."}},
 }
 
@@ -59,6 +60,9 @@ func measureWhere(b *bench) {
 		authorize := b.askOver(b.connections, server, s.authorizes(s.good))
 		authorize(b.round)
 		b.where("near hit at /v1/authorize", path, b.record(server, path, authorize))
+		many := b.askOver(b.connections, server, s.validates("VALID", same(string(s.batch(s.keys[:batchSize])))))
+		many(b.round)
+		b.where(fmt.Sprintf("%d near hits at once", batchSize), path, b.record(server, path, many))
 	})
 }
 

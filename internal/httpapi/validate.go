@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,6 +65,8 @@ type Validate struct {
 type buffer struct {
 	body      []byte
 	questions []question
+	verdicts  []lifecycle.Verdict
+	errs      []error
 	answer    []byte
 }
 
@@ -117,6 +120,8 @@ func (h *Validate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (m *buffer) release() {
 	clear(m.body[:cap(m.body)])
 	clear(m.questions[:cap(m.questions)])
+	clear(m.verdicts)
+	clear(m.errs)
 	if cap(m.body) > 16<<10 {
 		*m = buffer{}
 	}
@@ -137,7 +142,7 @@ func (h *Validate) answer(r *http.Request, memory *buffer) ([]byte, error) {
 	}
 	memory.answer = memory.answer[:0]
 	if isList {
-		return h.decideAll(r.Context(), who, questions, memory.answer)
+		return h.decideAll(r.Context(), who, questions, memory)
 	}
 	verdict, err := h.decide(r.Context(), who, &questions[0])
 	if err != nil {
@@ -163,8 +168,10 @@ func (h *Validate) decide(ctx context.Context, who caller, q *question) (lifecyc
 
 // decideAll answers a list in its order. Where one cannot be decided the whole is not: an answer that says so inside of
 // a list would be taken for a refusal.
-func (h *Validate) decideAll(ctx context.Context, who caller, questions []question, answer []byte) ([]byte, error) {
-	verdicts, errs := make([]lifecycle.Verdict, len(questions)), make([]error, len(questions))
+func (h *Validate) decideAll(ctx context.Context, who caller, questions []question, memory *buffer) ([]byte, error) {
+	memory.verdicts = slices.Grow(memory.verdicts[:0], len(questions))[:len(questions)]
+	memory.errs = slices.Grow(memory.errs[:0], len(questions))[:len(questions)]
+	verdicts, errs := memory.verdicts, memory.errs
 	var next atomic.Int64
 	var working sync.WaitGroup
 	for range min(atOnce, len(questions)) {
@@ -180,14 +187,15 @@ func (h *Validate) decideAll(ctx context.Context, who caller, questions []questi
 			return nil, err
 		}
 	}
-	answer = append(answer, '[')
+	answer := append(memory.answer, '[')
 	for i := range verdicts {
 		if i > 0 {
 			answer = append(answer, ',')
 		}
 		answer = appendVerdict(answer, &verdicts[i])
 	}
-	return append(answer, ']', '\n'), nil
+	memory.answer = append(answer, ']', '\n')
+	return memory.answer, nil
 }
 
 // caller finds out who asks.

@@ -13,6 +13,24 @@ type answer struct {
 	header http.Header
 	status int
 	body   []byte
+	out    []byte // all of it as it is sent
+}
+
+// newAnswer is an empty answer. Its memory is shared by all connections, of which few answer at the same time.
+func (s *Server) newAnswer() *answer {
+	if kept, ok := s.answers.Get().(*answer); ok {
+		return kept
+	}
+	return &answer{header: http.Header{}}
+}
+
+// keep makes room for another answer, unless this one was uncommonly large.
+func (s *Server) keep(a *answer) {
+	if cap(a.out) <= maxKept {
+		clear(a.header)
+		a.status, a.body, a.out = 0, a.body[:0], a.out[:0]
+		s.answers.Put(a)
+	}
 }
 
 // Header implements http.ResponseWriter.
@@ -39,19 +57,10 @@ func (a *answer) WriteString(part string) (int, error) {
 	return len(part), nil
 }
 
-// reset makes room for the next answer. Memory that one large answer needed is not kept.
-func (a *answer) reset() {
-	clear(a.header)
-	a.status, a.body = 0, a.body[:0]
-	if cap(a.body) > maxKept {
-		a.body = nil
-	}
-}
-
-// appendTo writes the answer in the form of RFC 9112.
-func (a *answer) appendTo(out []byte, date string, isClose, isHead bool) []byte {
+// write makes of the answer what is sent, in the form of RFC 9112.
+func (a *answer) write(date string, isClose, isHead bool) {
 	a.WriteHeader(http.StatusOK)
-	out = append(out, "HTTP/1.1 "...)
+	out := append(a.out, "HTTP/1.1 "...)
 	out = strconv.AppendInt(out, int64(a.status), 10)
 	out = append(out, ' ')
 	out = append(out, http.StatusText(a.status)...)
@@ -75,10 +84,10 @@ func (a *answer) appendTo(out []byte, date string, isClose, isHead bool) []byte 
 		out = append(out, "\r\nConnection: close"...)
 	}
 	out = append(out, "\r\n\r\n"...)
-	if isHead {
-		return out
+	if !isHead {
+		out = append(out, a.body...)
 	}
-	return append(out, a.body...)
+	a.out = out
 }
 
 var lineEnds = strings.NewReplacer("\r", " ", "\n", " ")

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	headSize = 4 << 10  // what a connection reads at once
-	maxHead  = 16 << 10 // larger ones are not plain
-	maxKept  = 16 << 10 // memory that a connection keeps between two requests
+	headSize = 4 << 10   // what a connection reads at once
+	maxHead  = 16 << 10  // larger ones are not plain
+	maxKept  = 128 << 10 // memory of an answer that is kept for another one
 
 	// slack is how much earlier or later than said an idle connection, or one that does not read, may be closed, so that
 	// a deadline need not be set for every request.
@@ -43,8 +43,6 @@ type conn struct {
 	read     []byte // what came and was not used yet
 	memory   []byte // what read is part of
 	request  request
-	answer   answer
-	out      []byte
 	body     body
 	readBy   time.Time // deadlines that are set
 	writeBy  time.Time
@@ -54,7 +52,6 @@ type conn struct {
 func newConn(ctx context.Context, s *Server, c net.Conn) *conn {
 	plain := &conn{Conn: c, server: s, memory: make([]byte, headSize)}
 	plain.request.names = map[string]string{}
-	plain.answer.header = http.Header{}
 	plain.request.http = (&http.Request{
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, RemoteAddr: c.RemoteAddr().String(),
 	}).WithContext(ctx)
@@ -140,34 +137,32 @@ func (c *conn) respond() bool {
 	if r.ContentLength > 0 {
 		r.Body = &c.body
 	}
-	if !c.handle() {
+	a := c.server.newAnswer()
+	if !c.handle(a) {
 		return false
 	}
 	c.body.skip()
-	isClose := c.request.isClose || c.body.left > 0 || c.server.isStopping.Load() || has(c.answer.header["Connection"], "close")
+	isClose := c.request.isClose || c.body.left > 0 || c.server.isStopping.Load() || has(a.header["Connection"], "close")
 	now := c.server.Now()
-	c.out = c.answer.appendTo(c.out[:0], c.server.dates.at(now), isClose, r.Method == http.MethodHead)
+	a.write(c.server.dates.at(now), isClose, r.Method == http.MethodHead)
 	if by := now.Add(c.server.WriteTimeout); by.Sub(c.writeBy) > slack {
 		c.writeBy = by.Add(slack)
 		_ = c.SetWriteDeadline(c.writeBy)
 	}
-	_, err := c.Write(c.out)
-	c.answer.reset()
-	if cap(c.out) > maxKept {
-		c.out = nil
-	}
+	_, err := c.Write(a.out)
+	c.server.keep(a)
 	c.isServed = true
 	return err == nil && !isClose && (len(c.read) > 0 || c.state.CompareAndSwap(int32(busy), int32(idle)))
 }
 
 // handle runs the handler; false when it gave up. What it says then is lost with the connection, as with net/http.
-func (c *conn) handle() (ok bool) {
+func (c *conn) handle(a *answer) (ok bool) {
 	defer func() {
 		if reason := recover(); reason != nil && reason != http.ErrAbortHandler { //nolint:errorlint // not an error but a mark
 			c.server.Logger.Error("a handler panicked", "reason", reason, "stack", string(debug.Stack()))
 		}
 	}()
-	c.server.Handler.ServeHTTP(&c.answer, c.request.http)
+	c.server.Handler.ServeHTTP(a, c.request.http)
 	return true
 }
 

@@ -28,6 +28,7 @@ type Server struct {
 	ReadHeaderTimeout, ReadTimeout, WriteTimeout, IdleTimeout time.Duration
 
 	dates      dates
+	answers    sync.Pool // of *answer
 	isStopping atomic.Bool
 
 	mu       sync.Mutex
