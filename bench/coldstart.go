@@ -31,7 +31,7 @@ func measureColdStart(b *bench) {
 		const section = "cold start, 5,000 keys, Redis empty"
 		b.figure(section, "full rate", fmt.Sprintf("%.0f/s", full/coldBucket.Seconds()))
 		b.atMost(section, "until 90 % of the full rate, from the first request on", untilRate(seen.answers, .9*full), 5*time.Second)
-		b.judged(section, "reads of the database", fmt.Sprintf("%.0f, %.3f for each key", reads, reads/coldKeys), "≤ 1 for each", verdict(reads <= coldKeys+float64(seen.undecided))) // what is undecided is read again
+		b.judged(section, "reads of the database", fmt.Sprintf("%.0f, %.3f for each key", reads, reads/coldKeys), "≤ 1.01 for each", verdict(reads <= 1.01*coldKeys+float64(seen.undecided))) // the gateway is read too, and what is undecided again
 		b.figure(section, "undecided", fmt.Sprint(seen.undecided))
 		b.figure(section, "longest answer", short(seen.slowest))
 		if most, isShown := b.metrics(node)["validation_loads_most"]; isShown {

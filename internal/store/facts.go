@@ -2,7 +2,11 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -12,37 +16,42 @@ import (
 // factsRow is what one row can say of a key; the columns carry the names of Facts' members.
 type factsRow struct {
 	lifecycle.Facts
+	Position    int64
 	OAuthClient *lifecycle.OAuthClient `bun:"oauth_client,type:jsonb"`
+	APIs        *string                `bun:"apis"` // ids with commas in between
 }
+
+// selectFacts is one statement, so that the position of the log is that of the same instant. LIST stands for the aggregate
+// that makes a text of many values, which the databases call differently.
+const selectFacts = `SELECT (SELECT position FROM log_positions) AS position, t.id AS tenant_id, t.status AS tenant_status,
+		a.id AS application_id, a.status AS application_status,
+		e.id AS environment_id, e.slug AS environment_slug,
+		s.id AS key_set_id, s.status AS key_set_status, s.authentication_type AS authentication, s.oauth_client,
+		k.id AS key_id, k.status AS key_status, k.expires_at, k.retires_at, p.limits, t.time_zone,
+		(SELECT LIST(p.id, ',') FROM api_subscription_key_sets l
+			JOIN api_subscriptions b ON b.id = l.subscription_id AND b.status = 'ACTIVE'
+			JOIN apis p ON p.id = b.api_id AND p.status <> 'RETIRED'
+			WHERE l.key_set_id = s.id) AS apis
+	FROM keys k
+	JOIN key_sets s ON s.id = k.key_set_id
+	JOIN policies p ON p.id = s.policy_id
+	JOIN applications a ON a.id = s.application_id
+	JOIN environments e ON e.id = s.environment_id
+	JOIN tenants t ON t.id = k.tenant_id
+	WHERE k.digest = $1 AND k.tenant_id = $2`
 
 // Facts implements [manage.Store].
 func (s *Store) Facts(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, int64, error) {
-	position, err := s.LogPosition(ctx)
-	if err != nil {
-		return lifecycle.Facts{}, 0, err
-	}
-	var row factsRow
-	err = s.read.NewRaw(`SELECT t.id AS tenant_id, t.status AS tenant_status,
-			a.id AS application_id, a.status AS application_status,
-			e.id AS environment_id, e.slug AS environment_slug,
-			s.id AS key_set_id, s.status AS key_set_status, s.authentication_type AS authentication, s.oauth_client,
-			k.id AS key_id, k.status AS key_status, k.expires_at, k.retires_at, p.limits, t.time_zone
-		FROM keys k
-		JOIN key_sets s ON s.id = k.key_set_id
-		JOIN policies p ON p.id = s.policy_id
-		JOIN applications a ON a.id = s.application_id
-		JOIN environments e ON e.id = s.environment_id
-		JOIN tenants t ON t.id = k.tenant_id
-		WHERE k.digest = ? AND k.tenant_id = ?`, digest, tenant).Scan(ctx, &row)
-	if err == nil {
-		err = s.read.NewRaw(`SELECT DISTINCT p.id FROM api_subscription_key_sets l
-			JOIN api_subscriptions b ON b.id = l.subscription_id AND b.status = ?
-			JOIN apis p ON p.id = b.api_id AND p.status <> ?
-			WHERE l.key_set_id = ? ORDER BY p.id`,
-			lifecycle.SubscriptionActive, lifecycle.APIRetired, row.KeySetID).Scan(ctx, &row.AuthorizedAPIs)
-	}
+	row, position, err := s.factsAt(ctx, tenant, digest)
 	if err != nil {
 		return lifecycle.Facts{}, position, fmt.Errorf("find the facts of a key: %w", s.explain(ctx, err))
+	}
+	if row.APIs != nil {
+		ids := strings.Split(*row.APIs, ",")
+		slices.Sort(ids)
+		for _, id := range slices.Compact(ids) {
+			row.AuthorizedAPIs = append(row.AuthorizedAPIs, lifecycle.APIID(id))
+		}
 	}
 	if row.OAuthClient != nil {
 		row.ClientType = row.OAuthClient.ClientType
@@ -52,6 +61,19 @@ func (s *Store) Facts(ctx context.Context, tenant lifecycle.TenantID, digest []b
 		row.TimeZone = "" // nothing depends on it
 	}
 	return row.Facts, position, nil
+}
+
+// factsAt reads the facts and the position of the log as of which they are right. That there are none is right as of a
+// position that was read before.
+func (s *Store) factsAt(ctx context.Context, tenant lifecycle.TenantID, digest []byte) (row factsRow, position int64, err error) {
+	err = s.keyFacts.read(ctx, s.read, &row, digest, string(tenant))
+	if errors.Is(err, sql.ErrNoRows) {
+		if position, err = s.LogPosition(ctx); err != nil {
+			return row, 0, err
+		}
+		err = s.keyFacts.read(ctx, s.read, &row, digest, string(tenant))
+	}
+	return row, max(position, row.Position), err
 }
 
 // TenantOfKey implements [manage.Store].

@@ -62,6 +62,8 @@ type Store struct {
 	dialect dialect
 	chain   Chain
 	now     func() time.Time
+
+	keyFacts *prepared
 }
 
 // Open prepares the connections; it does not connect. [Store.Migrate] must have run once before the store is used.
@@ -84,6 +86,7 @@ func Open(_ context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.keyFacts = newPrepared(s.dialect, selectFacts)
 	if c.Trace != nil {
 		s.read = s.read.WithQueryHook(tracing(c.Trace))
 	}
