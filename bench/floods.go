@@ -2,10 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"os/exec"
 	"slices"
-	"sync"
+	"syscall"
 	"time"
+
+	"github.com/keywright/keywright/internal/apptest"
 )
 
 const (
@@ -13,12 +20,21 @@ const (
 	goodRate  = 2_000
 )
 
-// flood is bad traffic beside the good.
+// floodKind is what a flood presents.
+type floodKind string
+
+const (
+	noFlood      floodKind = ""
+	unknownKeys  floodKind = "another unknown key each time"
+	wrongSecrets floodKind = "another secret for the same id each time"
+	goodKeys     floodKind = "the same good key"
+)
+
+// flood is traffic beside that of the good key.
 type flood struct {
-	name  string
-	wants string        // verdict over every request of it
-	keys  func() string // another each time; null: no flood
-	goal  bool          // whether the good keys must not feel it
+	name string
+	kind floodKind
+	goal bool // whether the good key must not feel it
 }
 
 // measureFloods asks for a good key at a steady pace, with and without a flood, in turns. The last flood is one of good
@@ -29,9 +45,9 @@ func measureFloods(b *bench) {
 		b.streamFor(b.phase/2, s.node, s.validates("VALID", same(string(s.presents(s.good)))), pace{connections: 4, perSecond: goodRate})
 		floods := []flood{
 			{name: "without a flood"},
-			{name: "20,000 unknown keys a second", wants: "NOT_FOUND", keys: b.unknown, goal: true},
-			{name: "20,000 wrong secrets of the good key's id a second", wants: "NOT_FOUND", keys: func() string { return b.wrong(s.good) }, goal: true},
-			{name: "20,000 good requests a second more", wants: "VALID", keys: func() string { return s.good }},
+			{name: "20,000 unknown keys a second", kind: unknownKeys, goal: true},
+			{name: "20,000 wrong secrets of the good key's id a second", kind: wrongSecrets, goal: true},
+			{name: "20,000 good requests a second more", kind: goodKeys},
 		}
 		seen := make([]floodSeen, len(floods))
 		const turns = 3
@@ -79,7 +95,7 @@ func (f *floodSeen) show(b *bench, fl flood, base time.Duration) {
 		most := 2 * base
 		b.judged(section, fl.name, value, "p99 ≤ "+short(most), verdict(f.p99() <= most && f.good.refused == 0))
 	}
-	if fl.keys != nil {
+	if fl.kind != noFlood {
 		b.figure(section, "– what came of the flood", fmt.Sprintf("%s, undecided %s", f.bad.rate(), percent(float64(f.bad.refused), float64(f.bad.answers+f.bad.refused))))
 	}
 	perSecond := f.reads / f.good.took.Seconds()
@@ -90,20 +106,73 @@ func (f *floodSeen) show(b *bench, fl flood, base time.Duration) {
 
 // underFlood is one turn.
 func (b *bench) underFlood(s *site, f flood) (seen floodSeen) {
-	ctx, cancel := context.WithTimeout(b.ctx, b.phase)
-	defer cancel()
+	wait := func() streamed { return streamed{} }
+	if f.kind != noFlood {
+		wait = b.flood(floodOrder{URL: s.node.URL, Token: s.token, Slug: s.slug, Kind: f.kind, Good: s.good, Duration: b.phase})
+	}
 	seen.reads = b.counted(s.node, databaseReads, func() {
-		var flooding sync.WaitGroup
-		defer flooding.Wait()
-		if f.keys != nil {
-			bodies := s.prepared(floodRate*int(b.phase/time.Second+1), f.keys)
-			flooding.Go(func() {
-				seen.bad = b.stream(ctx, s.node, s.validates(f.wants, bodies), pace{connections: 32, perSecond: floodRate, burst: 10})
-			})
-		}
-		seen.good = b.stream(ctx, s.node, s.validates("VALID", same(string(s.presents(s.good)))), pace{connections: 8, perSecond: goodRate})
+		seen.good = b.streamFor(b.phase, s.node, s.validates("VALID", same(string(s.presents(s.good)))), pace{connections: 8, perSecond: goodRate})
+		seen.bad = wait()
 	})
 	return seen
+}
+
+// floodOrder tells a process of its own to flood a server. Its own, because the client of the good key must not wait for
+// the flood's turn in the same program, and with the lowest priority, because a flood comes from elsewhere: what it costs
+// to send is not taken from the server nor from those who ask in good faith.
+type floodOrder struct {
+	URL, Token, Slug string
+	Kind             floodKind
+	Good             string // the key that is accepted
+	Duration         time.Duration
+}
+
+// flood begins a flood and returns what waits for its end.
+func (b *bench) flood(order floodOrder) func() streamed {
+	text, err := json.Marshal(order)
+	b.must(err)
+	command := exec.CommandContext(b.ctx, b.itself(), partFlood, string(text))
+	command.Stderr = os.Stderr
+	out, err := command.StdoutPipe()
+	b.must(err)
+	b.must(command.Start())
+	said := json.NewDecoder(out)
+	var isReady bool
+	b.must(said.Decode(&isReady))
+	return func() streamed {
+		var seen struct{ Answers, Refused int }
+		b.must(errors.Join(said.Decode(&seen), command.Wait()))
+		return streamed{answers: seen.Answers, refused: seen.Refused, took: order.Duration}
+	}
+}
+
+// sendFlood is the main function of the process that floods.
+func sendFlood(ctx context.Context, args []string, out io.Writer) error {
+	var order floodOrder
+	if err := json.Unmarshal([]byte(args[0]), &order); err != nil {
+		return err
+	}
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, 19); err != nil {
+		return err
+	}
+	b := newBench(ctx, &report{out: io.Discard}, effort{})
+	return b.do(func() {
+		s := &site{slug: order.Slug, token: order.Token}
+		key, want := func() string { return order.Good }, "VALID"
+		switch order.Kind {
+		case unknownKeys:
+			key, want = b.unknown, "NOT_FOUND"
+		case wrongSecrets:
+			key, want = func() string { return b.wrong(order.Good) }, "NOT_FOUND"
+		case goodKeys, noFlood:
+		}
+		bodies := s.prepared(floodRate*int(order.Duration/time.Second+1), key)
+		said := json.NewEncoder(out)
+		b.must(said.Encode(true))
+		seen := b.streamFor(order.Duration, &process{Client: apptest.Client{URL: order.URL}},
+			s.validates(want, bodies), pace{connections: 32, perSecond: floodRate, burst: 10})
+		b.must(said.Encode(map[string]int{"Answers": seen.answers, "Refused": seen.refused}))
+	})
 }
 
 // prepared makes the bodies beforehand, so that the load spends no time on randomness.

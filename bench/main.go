@@ -21,6 +21,7 @@ import (
 const (
 	partBare     = "bare-server"
 	partProfiled = "profiled-server"
+	partFlood    = "flood"
 )
 
 func main() {
@@ -39,6 +40,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return serveBare(ctx, args[1:], out)
 		case partProfiled:
 			return serveProfiled(ctx, args[1:], out)
+		case partFlood:
+			return sendFlood(ctx, args[1:], out)
 		}
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
