@@ -104,7 +104,7 @@ func (c *conn) awaitHead() (length int, ok bool) {
 func (c *conn) fill(patience time.Duration, hasBegun bool) bool {
 	c.makeRoom()
 	c.readWithin(patience, hasBegun)
-	n, err := c.Conn.Read(c.memory[len(c.read):])
+	n, err := c.Read(c.memory[len(c.read):])
 	c.read = c.memory[:len(c.read)+n]
 	if n > 0 {
 		return hasBegun || c.state.CompareAndSwap(int32(idle), int32(busy))
@@ -197,7 +197,7 @@ func (b *body) Read(into []byte) (int, error) {
 	var err error
 	if n == 0 && len(into) > 0 {
 		b.await()
-		if n, err = b.conn.Conn.Read(into); errors.Is(err, io.EOF) {
+		if n, err = b.conn.Read(into); errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 	}

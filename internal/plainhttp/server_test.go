@@ -42,7 +42,7 @@ func startWith(t *testing.T, readHeaderTimeout time.Duration) *running {
 	s.Server = &plainhttp.Server{
 		Handler: http.HandlerFunc(s.plain), Serves: func(path string) bool { return strings.HasPrefix(path, "/plain") }, Logger: logger, Now: time.Now,
 		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute,
-		Rest: &http.Server{ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, Handler: http.HandlerFunc(echo("net/http")), ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)},
+		Rest: &http.Server{ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, Handler: echo("net/http"), ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)},
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(listener) }()

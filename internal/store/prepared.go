@@ -29,7 +29,7 @@ func newPrepared(d dialect, text string) *prepared {
 
 // read reads one row; sql.ErrNoRows when there is none.
 func (p *prepared) read(ctx context.Context, db *bun.DB, row any, values ...any) error {
-	statement, err := p.on(ctx, db)
+	statement, err := p.on(ctx, db) //nolint:sqlclosecheck // it is kept
 	if err != nil {
 		return err
 	}
