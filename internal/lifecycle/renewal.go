@@ -28,8 +28,12 @@ func (s KeySetState) Renew(policy Policy, fresh Key, until *time.Time, m Moment)
 	if s.KeySet.SuspensionCause != nil {
 		to = KeySetSuspended // its end did not end the suspension
 	}
+	schedule := policy.ScheduleFrom(m.Now, m.Zone)
+	if until != nil {
+		schedule = policy.scheduleUntil(*end, schedule.RotatesAt, m.Zone)
+	}
 	r := replacement{
-		fresh: fresh, status: KeyStatus(to), schedule: policy.scheduleUntil(*end, policy.ScheduleFrom(m.Now, m.Zone).RotatesAt, m.Zone), start: &m.Now,
+		fresh: fresh, status: KeyStatus(to), schedule: schedule, start: &m.Now,
 		milestone: MilestoneRenewal, event: EventKeySetRenewed,
 	}
 	if overlap := policy.Rotation.Overlap.AddTo(m.Now, m.Zone); status == KeySetActive && overlap.After(m.Now) {
