@@ -33,7 +33,8 @@ func (m mutationResolver) UpdateTenant(ctx context.Context, in gen.UpdateTenantI
 func (m mutationResolver) UpdateTenantSettings(ctx context.Context, in gen.UpdateTenantSettingsInput) (*gen.UpdateTenantSettingsPayload, error) {
 	tenant, err := m.Manage.UpdateTenantSettings(ctx, m.call(ctx, nil), manage.UpdateTenantSettings{
 		ExpectedVersion: optional(in.ExpectedVersion), TimeZone: patch(in.TimeZone), KeyPrefix: patch(in.KeyPrefix),
-		IdempotencyRetention:    patch(in.IdempotencyRetention),
+		IdempotencyRetention: patch(in.IdempotencyRetention),
+		MailSubjectPrefix:    patch(in.MailSubjectPrefix), NotificationRules: patchRules(in.NotificationRules.Value()),
 		DefaultEnvironmentID:    patchID[lifecycle.EnvironmentID](in.DefaultEnvironmentID),
 		DefaultPolicyTemplateID: patchID[lifecycle.PolicyTemplateID](in.DefaultPolicyTemplateID),
 

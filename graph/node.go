@@ -36,6 +36,7 @@ func (s *scope) nodeKinds() map[lifecycle.Kind]nodeKind {
 		lifecycle.KindKey:             kind(keySets, subject, s.keys),
 		lifecycle.KindKeySet:          kind(keySets, subject, s.keySets),
 		lifecycle.KindMilestone:       kind(keySets, noSubject, s.milestones),
+		lifecycle.KindNotification:    notificationKind(s),
 		lifecycle.KindOrganization:    kind(identity, subject, s.organizations),
 		lifecycle.KindPolicy:          kind(catalog, noSubject, s.policies),
 		lifecycle.KindPolicyTemplate:  kind(catalog, subject, s.policyTemplates),

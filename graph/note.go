@@ -99,6 +99,12 @@ func (s *scope) noteMilestone(m *lifecycle.Milestone) lifecycle.MilestoneID {
 	return m.ID
 }
 
+func (s *scope) noteNotification(n *lifecycle.Notification) lifecycle.NotificationID {
+	s.notifications.put(n.ID, n)
+	s.users.announce(n.RecipientID)
+	return n.ID
+}
+
 func (s *scope) noteOrganization(o *lifecycle.Organization) lifecycle.OrganizationID {
 	s.organizations.put(o.ID, o)
 	s.organizations.announce(o.ID)

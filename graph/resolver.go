@@ -24,6 +24,8 @@ type (
 	keyResolver                       struct{ *Resolver }
 	keySetResolver                    struct{ *Resolver }
 	milestoneResolver                 struct{ *Resolver }
+	notificationResolver              struct{ *Resolver }
+	notificationRuleResolver          struct{ *Resolver }
 	organizationResolver              struct{ *Resolver }
 	policyResolver                    struct{ *Resolver }
 	policyTemplateResolver            struct{ *Resolver }
@@ -54,14 +56,18 @@ func (r *Resolver) BulkOperation() gen.BulkOperationResolver { return bulkOperat
 func (r *Resolver) BulkOperationItem() gen.BulkOperationItemResolver {
 	return bulkOperationItemResolver{r}
 }
-func (r *Resolver) Environment() gen.EnvironmentResolver       { return environmentResolver{r} }
-func (r *Resolver) Event() gen.EventResolver                   { return eventResolver{r} }
-func (r *Resolver) Gateway() gen.GatewayResolver               { return gatewayResolver{r} }
-func (r *Resolver) Group() gen.GroupResolver                   { return groupResolver{r} }
-func (r *Resolver) Key() gen.KeyResolver                       { return keyResolver{r} }
-func (r *Resolver) KeySet() gen.KeySetResolver                 { return keySetResolver{r} }
-func (r *Resolver) Milestone() gen.MilestoneResolver           { return milestoneResolver{r} }
-func (r *Resolver) Mutation() gen.MutationResolver             { return mutationResolver{r} }
+func (r *Resolver) Environment() gen.EnvironmentResolver   { return environmentResolver{r} }
+func (r *Resolver) Event() gen.EventResolver               { return eventResolver{r} }
+func (r *Resolver) Gateway() gen.GatewayResolver           { return gatewayResolver{r} }
+func (r *Resolver) Group() gen.GroupResolver               { return groupResolver{r} }
+func (r *Resolver) Key() gen.KeyResolver                   { return keyResolver{r} }
+func (r *Resolver) KeySet() gen.KeySetResolver             { return keySetResolver{r} }
+func (r *Resolver) Milestone() gen.MilestoneResolver       { return milestoneResolver{r} }
+func (r *Resolver) Mutation() gen.MutationResolver         { return mutationResolver{r} }
+func (r *Resolver) Notification() gen.NotificationResolver { return notificationResolver{r} }
+func (r *Resolver) NotificationRule() gen.NotificationRuleResolver {
+	return notificationRuleResolver{r}
+}
 func (r *Resolver) Organization() gen.OrganizationResolver     { return organizationResolver{r} }
 func (r *Resolver) Policy() gen.PolicyResolver                 { return policyResolver{r} }
 func (r *Resolver) PolicyTemplate() gen.PolicyTemplateResolver { return policyTemplateResolver{r} }

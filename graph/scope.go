@@ -35,6 +35,7 @@ type scope struct {
 	keys             *loader[lifecycle.KeyID, *lifecycle.Key]
 	keySets          *loader[lifecycle.KeySetID, *lifecycle.KeySet]
 	milestones       *loader[lifecycle.MilestoneID, *lifecycle.Milestone]
+	notifications    *loader[lifecycle.NotificationID, *lifecycle.Notification]
 	organizations    *loader[lifecycle.OrganizationID, *lifecycle.Organization]
 	policies         *loader[lifecycle.PolicyID, *lifecycle.Policy]
 	policyTemplates  *loader[lifecycle.PolicyTemplateID, *lifecycle.PolicyTemplate]
@@ -104,6 +105,7 @@ func (s *scope) loadObjects() {
 	s.keys = byID(s, s.noteKey)
 	s.keySets = byID(s, s.noteKeySet)
 	s.milestones = byID(s, s.noteMilestone)
+	s.notifications = byID(s, s.noteNotification)
 	s.organizations = byID(s, s.noteOrganization)
 	s.policies = byID(s, s.notePolicy)
 	s.policyTemplates = byID(s, s.notePolicyTemplate)

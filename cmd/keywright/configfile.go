@@ -85,7 +85,7 @@ func settingText(value any) (string, error) {
 func flagNames(node *kong.Node) []string {
 	names := []string{}
 	for _, flag := range node.Flags {
-		if flag.Name != "help" && flag.Name != "config" && flag.Name != "print" {
+		if len(flag.Envs) > 0 && flag.Name != "config" {
 			names = append(names, flag.Name)
 		}
 	}

@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/keywright/keywright/internal/app"
+	"github.com/keywright/keywright/internal/secret"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -26,6 +28,7 @@ type commandLine struct {
 	Migrate migrate `cmd:"" help:"Bring the database to the form that this version works with."`
 	Seed    seed    `cmd:"" help:"Add sample data: organizations, users, environments, APIs, applications. Running it twice adds nothing."`
 	Audit   audit   `cmd:"" help:"Work with the event log."`
+	Mail    mail    `cmd:"" help:"Work with mail."`
 	Version version `cmd:"" help:"Print the version."`
 }
 
@@ -46,8 +49,49 @@ func (s storage) config() app.Config {
 	}
 }
 
+// letters says what mails look like.
+type letters struct {
+	MailTemplates string `help:"Folder with templates of mails. Each takes the place of the built-in one of its name. Default: none." env:"KEYWRIGHT_MAIL_TEMPLATES" type:"existingdir" placeholder:"DIR"`
+	PortalURL     string `help:"URL that mails link to. {id} in it stands for the id of the key set or the request. Default: mails have no links." name:"portal-url" env:"KEYWRIGHT_PORTAL_URL" placeholder:"URL"`
+}
+
+func (l letters) config() app.Mail {
+	return app.Mail{Templates: l.MailTemplates, PortalURL: l.PortalURL}
+}
+
+// post says how mails are sent.
+type post struct {
+	letters
+	MailFrom         string `help:"Address that mails are from, with a name or without." default:"Keywright <keywright@localhost>" env:"KEYWRIGHT_MAIL_FROM" placeholder:"ADDRESS"`
+	MailEnvelopeFrom string `help:"Address that undeliverable mails come back to. Default: that of --mail-from." env:"KEYWRIGHT_MAIL_ENVELOPE_FROM" placeholder:"ADDRESS"`
+	SMTPHost         string `help:"Mail server. Default: none; mails are files in the folder mail of the data folder." name:"smtp-host" env:"KEYWRIGHT_SMTP_HOST" placeholder:"HOST"`
+	SMTPPort         int    `help:"Port of the mail server." name:"smtp-port" default:"587" env:"KEYWRIGHT_SMTP_PORT"`
+	SMTPTLS          string `help:"Encryption: starttls (required, not tried), implicit from the first byte, or none." name:"smtp-tls" default:"starttls" enum:"starttls,implicit,none" env:"KEYWRIGHT_SMTP_TLS"`
+	SMTPUser         string `help:"User at the mail server. The password is in the variable KEYWRIGHT_SMTP_PASSWORD or in a file. Default: without authentication." name:"smtp-user" env:"KEYWRIGHT_SMTP_USER" placeholder:"NAME"`
+	SMTPPasswordFile string `help:"File with the password at the mail server. Default: the variable KEYWRIGHT_SMTP_PASSWORD." name:"smtp-password-file" env:"KEYWRIGHT_SMTP_PASSWORD_FILE" type:"existingfile" placeholder:"FILE"`
+}
+
+// smtpPassword is the variable with the password. It is no flag: command lines are seen by everybody on the machine.
+const smtpPassword = "KEYWRIGHT_SMTP_PASSWORD"
+
+func (p post) config() (app.Mail, error) {
+	m := p.letters.config()
+	m.From, m.EnvelopeFrom = p.MailFrom, p.MailEnvelopeFrom
+	m.SMTPHost, m.SMTPPort, m.SMTPTLS, m.SMTPUser = p.SMTPHost, p.SMTPPort, p.SMTPTLS, p.SMTPUser
+	m.SMTPPassword = secret.NewText(os.Getenv(smtpPassword))
+	if p.SMTPPasswordFile != "" {
+		password, err := os.ReadFile(p.SMTPPasswordFile)
+		if err != nil {
+			return m, fmt.Errorf("smtp-password-file: %w", err)
+		}
+		m.SMTPPassword = secret.NewText(strings.TrimRight(string(password), "\r\n"))
+	}
+	return m, nil
+}
+
 type serve struct {
 	storage
+	post
 	Listen          string        `help:"Where to listen. Default: 127.0.0.1:8080." default:"127.0.0.1:8080" env:"KEYWRIGHT_LISTEN" placeholder:"HOST:PORT"`
 	ListenGRPC      string        `help:"Where to listen for Envoy: its external authorization service over gRPC. Default: nowhere." name:"listen-grpc" env:"KEYWRIGHT_LISTEN_GRPC" placeholder:"HOST:PORT"`
 	Redis           string        `help:"URL of a Redis that all nodes share: redis://, rediss://, redis+sentinel:// or redis+cluster://. Default: none; then there may be one node only." env:"KEYWRIGHT_REDIS" placeholder:"URL"`
@@ -66,10 +110,14 @@ func (s *serve) Run(ctx context.Context, out io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}
-	c := s.config()
+	c := s.storage.config()
 	c.ListenGRPC = s.ListenGRPC
 	c.Listen, c.Redis, c.AllowedOrigins, c.Introspection, c.ShutdownTimeout = s.Listen, s.Redis, s.AllowedOrigins, s.Introspection, s.ShutdownTimeout
 	c.Issuer, c.TokenLifetime = s.Issuer, s.TokenLifetime
+	var err error
+	if c.Mail, err = s.post.config(); err != nil {
+		return err
+	}
 	return app.Run(ctx, c, out)
 }
 
@@ -101,6 +149,21 @@ type verify struct{ storage }
 
 func (v *verify) Run(ctx context.Context, out io.Writer) error {
 	return app.VerifyAudit(ctx, v.config(), out)
+}
+
+type mail struct {
+	Preview preview `cmd:"" help:"Show what a mail looks like, with made-up content."`
+}
+
+type preview struct {
+	letters
+	Kind string `arg:"" optional:"" help:"Kind of mail, such as key-set-expiring. Default: all."`
+	HTML bool   `help:"Show the HTML instead of the text." name:"html" xor:"form"`
+	Text bool   `help:"Show the text. This is the default." name:"text" xor:"form"`
+}
+
+func (p *preview) Run(out io.Writer) error {
+	return app.PreviewMail(p.Kind, p.HTML, p.config(), out)
 }
 
 type version struct{}

@@ -30,6 +30,7 @@ type Config struct {
 	ShutdownTimeout time.Duration // how long requests and streams may take to end
 	Issuer          string        // URL that clients know the server by; empty: that of the address it listens on
 	TokenLifetime   time.Duration // of access tokens; 0: five minutes
+	Mail            Mail          // how people are told of things
 
 	Version string // of the binary, for people
 
@@ -74,6 +75,9 @@ func (c *Config) check() error {
 	}
 	if c.TokenLifetime != 0 && (c.TokenLifetime < time.Second || c.TokenLifetime > time.Hour) {
 		return errors.New("token-lifetime: must be from 1s to 1h")
+	}
+	if err := c.Mail.check(); err != nil {
+		return err
 	}
 	if c.ShutdownTimeout <= 0 {
 		return errors.New("shutdown-timeout: must be longer than zero")

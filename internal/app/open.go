@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/keywright/keywright/internal/jobs"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/store"
@@ -39,8 +40,12 @@ const (
 // open opens the database and the server secret, and proves that they belong together.
 func open(ctx context.Context, c Config, why purpose) (*opened, error) {
 	late := &chain{}
+	queue, err := jobs.NewQueue(store.IsSQLite(c.databaseURL()), c.logger())
+	if err != nil {
+		return nil, err
+	}
 	db, err := store.Open(ctx, store.Config{
-		URL: c.databaseURL(), Chain: late, Now: func() time.Time { return lifecycle.Instant(c.now()()) }, Trace: c.Trace,
+		URL: c.databaseURL(), Chain: late, Jobs: queue, Now: func() time.Time { return lifecycle.Instant(c.now()()) }, Trace: c.Trace,
 	})
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 
 	"github.com/keywright/keywright/internal/app/projection"
 	"github.com/keywright/keywright/internal/httpapi"
+	"github.com/keywright/keywright/internal/jobs"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/limit"
 	"github.com/keywright/keywright/internal/live"
@@ -54,6 +55,7 @@ type Server struct {
 	validation *validate.Service
 	service    *manage.Service
 	scheduler  *scheduler.Loop
+	jobs       *jobs.Runner
 	graph      *graphEdge
 	oauth      *oauthEdge
 	http       *plainhttp.Server
@@ -113,6 +115,10 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	if s.shared, err = openShared(s.config, s.logger); err != nil {
 		return err
 	}
+	post, err := s.openPost()
+	if err != nil {
+		return err
+	}
 	if s.opened, err = open(ctx, s.config, toServe); err != nil {
 		return err
 	}
@@ -139,7 +145,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		RecordOutside: func(ctx context.Context) (int64, error) { return s.service.RecordOutsideChanges(ctx) },
 	})
 	late.Follower = s.follower
-	s.service = manage.New(manage.Config{Store: db, Keyring: keyring, Now: now, Rand: rand.Reader, Committed: s.committed})
+	s.service = manage.New(manage.Config{Store: db, Keyring: keyring, Now: now, Rand: rand.Reader, Committed: s.committed, Post: post})
 	s.scheduler = scheduler.New(scheduler.Config{
 		Every: cmp.Or(s.config.ScanEvery, scanEvery), Elapsed: elapsed, Logger: s.logger,
 		Work: []scheduler.Work{
@@ -156,7 +162,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}
 	s.validation.Tokens = s.oauth.tokens
 	s.serveOver(db, keyring, now)
-	return nil
+	return s.runJobs()
 }
 
 // follower lets the validators be made before the follower that tells them what changed, and whom they ask what is proven.
@@ -290,6 +296,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = errors.Join(err, fmt.Errorf("requests did not end in time: %w", httpErr), s.http.Close())
 	}
 	<-answered
+	err = errors.Join(err, s.jobs.Stop(ctx))
 	s.stopRest() // after the last request: what it noted is written too
 	return errors.Join(err, s.group.Wait(), s.close())
 }

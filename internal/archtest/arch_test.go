@@ -79,6 +79,7 @@ var onlyUsers = map[string][]string{
 	"github.com/go-oauth2/oauth2":    {"internal/httpapi"},
 	"github.com/jackc/pgx":           {"internal/store", "internal/testenv"},
 	"github.com/redis/go-redis":      {"internal/shared"},
+	"github.com/riverqueue/river":    {"internal/jobs"},
 	"github.com/tink-crypto/tink-go": {"internal/secret"},
 	"github.com/uptrace/bun":         {"internal/store"},
 	"github.com/wneessen/go-mail":    {"internal/mail"},

@@ -22,6 +22,9 @@ type TenantSettings struct {
 	NoticeLadder            `bun:"embed:"`    // when rotations and expirations are announced
 	DefaultEnvironmentID    *EnvironmentID    // environment of a new application's default key set (D18)
 	DefaultPolicyTemplateID *PolicyTemplateID // its policy template (D18)
+	MailSubjectPrefix       string            // what the subject of each mail begins with; empty: nothing
+	// NotificationRules hold for the kinds that they name.
+	NotificationRules []NotificationRule `bun:"type:jsonb"`
 }
 
 // Zone returns the tenant's time zone. An unknown name cannot be stored, so it falls back to
@@ -63,9 +66,11 @@ type User struct {
 	Email            *string // null for service accounts
 	IsServiceAccount bool
 	Status           UserStatus
-	Version          int
-	CreatedAt        time.Time
-	UpdatedAt        time.Time
+	// MutedNotifications are the kinds that the user wants no mail about.
+	MutedNotifications []NotificationKind `bun:"type:jsonb"`
+	Version            int
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
 }
 
 // Role is a named bundle of permissions.

@@ -32,6 +32,7 @@ type (
 	EventID           string
 	BulkOperationID   string
 	ApprovalRequestID string
+	NotificationID    string
 )
 
 // Kind is what an id is the id of.
@@ -59,6 +60,7 @@ const (
 	KindEvent           Kind = "evt"
 	KindBulkOperation   Kind = "blk"
 	KindApprovalRequest Kind = "apr"
+	KindNotification    Kind = "ntf"
 )
 
 // AllKind lists the kinds.
@@ -66,7 +68,7 @@ func AllKind() []Kind {
 	return []Kind{
 		KindTenant, KindOrganization, KindGroup, KindUser, KindRole, KindRoleAssignment, KindSignInKey,
 		KindEnvironment, KindGateway, KindPolicyTemplate, KindPolicy, KindAPI, KindApplication, KindAPISubscription,
-		KindKeySet, KindKey, KindMilestone, KindEvent, KindBulkOperation, KindApprovalRequest,
+		KindKeySet, KindKey, KindMilestone, KindEvent, KindBulkOperation, KindApprovalRequest, KindNotification,
 	}
 }
 

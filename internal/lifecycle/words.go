@@ -771,6 +771,7 @@ const (
 	EventKeySetRotationComing       EventType = "KEY_SET_ROTATION_COMING"      // A lead time before a rotation was reached.
 	EventKeySetSuspended            EventType = "KEY_SET_SUSPENDED"            // A key set was suspended.
 	EventKeySetUpdated              EventType = "KEY_SET_UPDATED"              // Name, labels or OAuth settings of a key set were changed.
+	EventNotificationRetried        EventType = "NOTIFICATION_RETRIED"         // Somebody had a mail sent again.
 	EventOrganizationCreated        EventType = "ORGANIZATION_CREATED"         // An organization was created.
 	EventOrganizationDeleted        EventType = "ORGANIZATION_DELETED"         // An organization was deleted.
 	EventOrganizationUpdated        EventType = "ORGANIZATION_UPDATED"         // An organization was changed.
@@ -855,6 +856,7 @@ func AllEventType() []EventType {
 		EventKeySetRotationComing,
 		EventKeySetSuspended,
 		EventKeySetUpdated,
+		EventNotificationRetried,
 		EventOrganizationCreated,
 		EventOrganizationDeleted,
 		EventOrganizationUpdated,

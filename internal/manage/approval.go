@@ -97,7 +97,11 @@ func (w *work) approvers(ctx context.Context, request lifecycle.ApprovalRequest)
 }
 
 func (w *work) groupsOf(ctx context.Context, users ...lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.GroupID, error) {
-	found, err := w.store.GroupsOfUsers(ctx, w.tenant.ID, users)
+	return groupsOf(ctx, w.store, w.tenant.ID, users...)
+}
+
+func groupsOf(ctx context.Context, r Reader, tenant lifecycle.TenantID, users ...lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.GroupID, error) {
+	found, err := r.GroupsOfUsers(ctx, tenant, users)
 	if err != nil {
 		return nil, fmt.Errorf("list groups of approvers: %w", err)
 	}

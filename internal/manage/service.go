@@ -20,6 +20,7 @@ type Service struct {
 	keyring   *secret.Keyring
 	ids       lifecycle.IDs
 	committed func(ctx context.Context, position int64)
+	post      Post
 }
 
 // Config is what a Service works with.
@@ -31,12 +32,13 @@ type Config struct {
 	// Committed is told the log position of each committed change, before the caller gets its
 	// answer. It must not fail and may wait for a moment, until the change is in effect.
 	Committed func(ctx context.Context, position int64)
+	Post      Post // null: nobody is ever notified
 }
 
 // New returns a service.
 func New(c Config) *Service {
 	now := func() time.Time { return lifecycle.Instant(c.Now()) }
-	return &Service{store: c.Store, keyring: c.Keyring, ids: lifecycle.IDs{Now: now, Rand: c.Rand}, committed: c.Committed}
+	return &Service{store: c.Store, keyring: c.Keyring, ids: lifecycle.IDs{Now: now, Rand: c.Rand}, committed: c.Committed, post: c.Post}
 }
 
 // Call is one call of a use case: who asks, from where, and whether it may be a retry.

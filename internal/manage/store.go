@@ -95,8 +95,8 @@ type Store interface {
 	TenantsWithDue(ctx context.Context, now time.Time) ([]lifecycle.TenantID, error)
 
 	// Clean removes results of idempotent mutations past their retention, their secrets past theirs, sealed values of keys
-	// that nobody claimed in time, and counts of uses older than [lifecycle.UsageRetention]. It returns the number of rows
-	// removed or emptied.
+	// that nobody claimed in time, counts of uses older than [lifecycle.UsageRetention], and notifications older than
+	// [lifecycle.NotificationRetention] unless they wait to be sent. It returns the number of rows removed or emptied.
 	Clean(ctx context.Context, now time.Time) (int, error)
 
 	// Ping reports whether the database answers.
@@ -120,6 +120,7 @@ type Reader interface {
 	Gateways(ctx context.Context, tenant lifecycle.TenantID, q query.GatewayQuery, now Moment) (*query.GatewayConnection, error)
 	Groups(ctx context.Context, tenant lifecycle.TenantID, q query.GroupQuery, now Moment) (*query.GroupConnection, error)
 	KeySets(ctx context.Context, tenant lifecycle.TenantID, q query.KeySetQuery, now Moment) (*query.KeySetConnection, error)
+	Notifications(ctx context.Context, tenant lifecycle.TenantID, q query.NotificationQuery, now Moment) (*query.NotificationConnection, error)
 	Organizations(ctx context.Context, tenant lifecycle.TenantID, q query.OrganizationQuery, now Moment) (*query.OrganizationConnection, error)
 	PolicyTemplates(ctx context.Context, tenant lifecycle.TenantID, q query.PolicyTemplateQuery, now Moment) (*query.PolicyTemplateConnection, error)
 	Roles(ctx context.Context, tenant lifecycle.TenantID, q query.RoleQuery, now Moment) (*query.RoleConnection, error)
@@ -143,6 +144,10 @@ type Reader interface {
 	EnvironmentsOfAPIs(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.APIID) (map[lifecycle.APIID][]lifecycle.Environment, error)
 	GroupsOfUsers(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.Group, error)
 	GroupsOfOrganizations(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.OrganizationID) (map[lifecycle.OrganizationID][]lifecycle.Group, error)
+	MembersOfGroups(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.GroupID) (map[lifecycle.GroupID][]lifecycle.User, error)
+	// UsersHolding lists users who are ACTIVE and hold the permission by one of their roles, by id, whether or not they can
+	// sign in now.
+	UsersHolding(ctx context.Context, tenant lifecycle.TenantID, p lifecycle.Permission) ([]lifecycle.User, error)
 	RoleAssignmentsOfUsers(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.RoleAssignment, error)
 	// PendingApprovalsOfKeySets lists requests that are recorded as PENDING, also those whose time is over.
 	PendingApprovalsOfKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID) (map[lifecycle.KeySetID][]lifecycle.ApprovalRequest, error)
@@ -158,7 +163,7 @@ type Moment struct {
 // Tx is one transaction. Rows that it locks or writes stay as they are for everybody else until
 // it ends. Locks are taken in this order, so that transactions do not wait for each other in a
 // circle: tenant, organization, group, user, role, environment, gateway, policy template, API,
-// application, subscription, key set (by id), key, approval request.
+// application, subscription, key set (by id), key, approval request, notification.
 //
 // After an error of a method that writes nothing more can be done in the transaction: fn returns.
 type Tx interface {
@@ -248,6 +253,9 @@ type Tx interface {
 	// PendingApprovals lists requests about key sets or subscriptions that are recorded as PENDING, also those whose time
 	// is over, by id.
 	PendingApprovals(ctx context.Context, tenant lifecycle.TenantID, subjects []string) ([]lifecycle.ApprovalRequest, error)
+
+	// QueueMail has notifications sent after the transaction has committed, and never if it has not (P4).
+	QueueMail(ctx context.Context, tenant lifecycle.TenantID, all []lifecycle.NotificationID) error
 
 	// Record adds events to the log when the transaction ends. Position and Sequence are the
 	// log's to give.

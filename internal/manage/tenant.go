@@ -50,6 +50,8 @@ type UpdateTenantSettings struct {
 
 	ExpirationNoticeLeadTimes      Patch[[]lifecycle.Duration] // at most ten, positive, none twice
 	IsDailyExpirationNoticeEnabled Patch[bool]
+	MailSubjectPrefix              Patch[string]                       // at most 40 characters on one line; empty: none
+	NotificationRules              Patch[[]lifecycle.NotificationRule] // each in the place of the one for its kind
 }
 
 // UpdateTenantSettings changes the settings of the caller's tenant. They share its version.
@@ -61,6 +63,9 @@ func (s *Service) UpdateTenantSettings(ctx context.Context, call Call, in Update
 		before := w.tenant.Settings
 		after := in.apply(before)
 		if err := in.check(after); err != nil {
+			return nil, err
+		}
+		if err := w.checkRules(ctx, in.NotificationRules.Value); err != nil {
 			return nil, err
 		}
 		if err := w.checkDefaults(ctx, before, after); err != nil {
@@ -103,6 +108,12 @@ func (in UpdateTenantSettings) apply(settings lifecycle.TenantSettings) lifecycl
 	if in.IsDailyExpirationNoticeEnabled.IsSet {
 		settings.IsDailyExpirationNoticeEnabled = in.IsDailyExpirationNoticeEnabled.Value
 	}
+	if in.MailSubjectPrefix.IsSet {
+		settings.MailSubjectPrefix = in.MailSubjectPrefix.Value
+	}
+	if in.NotificationRules.IsSet {
+		settings.NotificationRules = mergeRules(settings.NotificationRules, in.NotificationRules.Value)
+	}
 	return settings
 }
 
@@ -121,6 +132,11 @@ func (in UpdateTenantSettings) check(after lifecycle.TenantSettings) error {
 	}
 	if in.ExpirationNoticeLeadTimes.IsSet {
 		if err := lifecycle.CheckLeadTimes(in.ExpirationNoticeLeadTimes.Value, "input", "expirationNoticeLeadTimes"); err != nil {
+			return err
+		}
+	}
+	if in.MailSubjectPrefix.IsSet {
+		if err := checkSubjectPrefix(after.MailSubjectPrefix, "input", "mailSubjectPrefix"); err != nil {
 			return err
 		}
 	}
@@ -179,6 +195,8 @@ func settingsChanges(before, after lifecycle.TenantSettings) []lifecycle.Change 
 	changes = lifecycle.Changed(changes, "idempotencyRetention", before.IdempotencyRetention.String(), after.IdempotencyRetention.String())
 	changes = lifecycle.Changed(changes, "expirationNoticeLeadTimes", before.LeadTimesText(), after.LeadTimesText())
 	changes = lifecycle.Changed(changes, "isDailyExpirationNoticeEnabled", strconv.FormatBool(before.IsDailyExpirationNoticeEnabled), strconv.FormatBool(after.IsDailyExpirationNoticeEnabled))
+	changes = lifecycle.Changed(changes, "mailSubjectPrefix", before.MailSubjectPrefix, after.MailSubjectPrefix)
+	changes = lifecycle.Changed(changes, "notificationRules", rulesText(before.NotificationRules), rulesText(after.NotificationRules))
 	changes = lifecycle.Changed(changes, "defaultEnvironment", text(before.DefaultEnvironmentID), text(after.DefaultEnvironmentID))
 	return lifecycle.Changed(changes, "defaultPolicyTemplate", text(before.DefaultPolicyTemplateID), text(after.DefaultPolicyTemplateID))
 }

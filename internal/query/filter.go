@@ -15,6 +15,8 @@ type (
 	EventTypeComparator             = EnumComparator[lifecycle.EventType]
 	KeySetStatusComparator          = EnumComparator[lifecycle.KeySetStatus]
 	KeyStatusComparator             = EnumComparator[lifecycle.KeyStatus]
+	NotificationKindComparator      = EnumComparator[lifecycle.NotificationKind]
+	NotificationStatusComparator    = EnumComparator[lifecycle.NotificationStatus]
 	SuspensionCauseComparator       = EnumComparator[lifecycle.SuspensionCause]
 	TenantStatusComparator          = EnumComparator[lifecycle.TenantStatus]
 	UserStatusComparator            = EnumComparator[lifecycle.UserStatus]
@@ -159,6 +161,18 @@ type KeySetFilter struct {
 	RevokedAt          *DateTimeComparator        // Compares when the key set was revoked
 	SuspensionCause    *SuspensionCauseComparator // Compares the cause of the suspension
 	PublicIdentifier   *StringComparator          // Compares the public identifier of the latest key
+}
+
+// NotificationFilter is a filter for notifications.
+type NotificationFilter struct {
+	ID        *IDComparator // Compares the ID
+	And       []*NotificationFilter
+	Kind      *NotificationKindComparator // Compares the kind
+	Not       *NotificationFilter
+	Or        []*NotificationFilter
+	Recipient *UserFilter                   // Filters on the recipient
+	Status    *NotificationStatusComparator // Compares the status
+	CreatedAt *DateTimeComparator           // Compares the time of creation
 }
 
 // OrganizationFilter is a filter for organizations.

@@ -129,6 +129,17 @@ const (
 // KeySetOrder is one step of a sort order.
 type KeySetOrder = Order[KeySetOrderField]
 
+// NotificationOrderField is what Notification lists can be sorted by.
+type NotificationOrderField string
+
+// Values of NotificationOrderField.
+const (
+	NotificationByCreatedAt NotificationOrderField = "CREATED_AT"
+)
+
+// NotificationOrder is one step of a sort order.
+type NotificationOrder = Order[NotificationOrderField]
+
 // OrganizationOrderField is what Organization lists can be sorted by.
 type OrganizationOrderField string
 

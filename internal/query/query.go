@@ -40,6 +40,7 @@ type Scope struct {
 	KeySetID         lifecycle.KeySetID
 	RequesterID      lifecycle.UserID // requests that the user made
 	DeciderID        lifecycle.UserID // requests that the user made, or may decide on given the permission
+	RecipientID      lifecycle.UserID // notifications to the user
 	InboxOf          lifecycle.UserID // requests that wait for a decision of the user, given the permission
 }
 

@@ -143,6 +143,17 @@ func filterGroups(c *asking, f *query.GroupFilter) cond {
 	)
 }
 
+func filterNotifications(c *asking, f *query.NotificationFilter) cond {
+	return all(
+		c.id("id", "notifications.id", f.ID),
+		enum(c, "kind", "notifications.kind", f.Kind, lifecycle.AllNotificationKind()),
+		related(c, "recipient", "notifications.recipient_id", "users", f.Recipient, filterUsers),
+		enum(c, "status", "notifications.status", f.Status, lifecycle.AllNotificationStatus()),
+		c.instant("notifications.created_at", f.CreatedAt),
+		nested(c, f.And, f.Or, f.Not, filterNotifications),
+	)
+}
+
 func filterOrganizations(c *asking, f *query.OrganizationFilter) cond {
 	return all(
 		c.id("id", "organizations.id", f.ID),

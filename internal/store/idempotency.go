@@ -94,8 +94,12 @@ func (s *Store) Clean(ctx context.Context, now time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	old, err := s.cleanNotifications(ctx, now)
+	if err != nil {
+		return 0, err
+	}
 	n, err := rowsAffected(removed, emptied)
-	return n + usage + destroyed, err
+	return n + usage + destroyed + old, err
 }
 
 func rowsAffected(results ...sql.Result) (int, error) {

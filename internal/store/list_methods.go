@@ -56,6 +56,11 @@ func (s *Store) KeySets(ctx context.Context, tenant lifecycle.TenantID, q query.
 	return list(ctx, s, keySets(), tenant, q, now)
 }
 
+// Notifications implements [manage.Store].
+func (s *Store) Notifications(ctx context.Context, tenant lifecycle.TenantID, q query.NotificationQuery, now manage.Moment) (*query.NotificationConnection, error) {
+	return list(ctx, s, notifications(), tenant, q, now)
+}
+
 // Organizations implements [manage.Store].
 func (s *Store) Organizations(ctx context.Context, tenant lifecycle.TenantID, q query.OrganizationQuery, now manage.Moment) (*query.OrganizationConnection, error) {
 	return list(ctx, s, organizations(), tenant, q, now)

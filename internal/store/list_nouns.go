@@ -190,6 +190,19 @@ func byKeySetStatus() []step[lifecycle.KeySet] {
 	return []step[lifecycle.KeySet]{by}
 }
 
+func notifications() noun[lifecycle.Notification, query.NotificationFilter, query.NotificationOrderField] {
+	type T = lifecycle.Notification
+	return noun[T, query.NotificationFilter, query.NotificationOrderField]{
+		kind: lifecycle.KindNotification, table: "notifications", filter: filterNotifications,
+		fields: map[query.NotificationOrderField][]step[T]{
+			query.NotificationByCreatedAt: byInstant("notifications.created_at", func(n *T) time.Time { return n.CreatedAt }),
+		},
+		usual:  query.NotificationOrder{Field: query.NotificationByCreatedAt, Direction: query.Descending}, // the newest is what people look for
+		id:     byIdentity("notifications", func(n *T) lifecycle.NotificationID { return n.ID }),
+		scopes: []scope{{ofRecipient, "notifications.recipient_id = ?"}},
+	}
+}
+
 func organizations() noun[lifecycle.Organization, query.OrganizationFilter, query.OrganizationOrderField] {
 	type T = lifecycle.Organization
 	return noun[T, query.OrganizationFilter, query.OrganizationOrderField]{
@@ -272,6 +285,7 @@ func ofKeySet(s *query.Scope) string         { return take(&s.KeySetID) }
 
 func ofRequester(s *query.Scope) string { return take(&s.RequesterID) }
 func ofDecider(s *query.Scope) string   { return take(&s.DeciderID) }
+func ofRecipient(s *query.Scope) string { return take(&s.RecipientID) }
 func inboxOf(s *query.Scope) string     { return take(&s.InboxOf) }
 
 func take[ID ~string](id *ID) string {

@@ -45,8 +45,9 @@ const createMigrationsTable = `CREATE TABLE schema_migrations (
     checksum   text   NOT NULL
 )`
 
-// Migrate brings the database to the form that this binary works with. All of it happens in one transaction under
-// a lock, so any number of processes may start at once, and a failure changes nothing. The error is one plain
+// Migrate brings the database to the form that this binary works with. It happens under a lock, so any number of processes
+// may start at once. The store's own tables change in one transaction, and a failure changes nothing of them; those of jobs
+// follow step by step, and go on where a failure stopped them. The error is one plain
 // sentence when the database was written by a newer version or by another program, was altered, or is damaged.
 func (s *Store) Migrate(ctx context.Context) error {
 	all, err := readMigrations(s.migrationFiles())
@@ -58,6 +59,18 @@ func (s *Store) Migrate(ctx context.Context) error {
 			return err
 		}
 	}
+	err = s.alone(ctx, func(begun bun.Tx) error { return s.migrate(ctx, begun, all) })
+	for stepped := s.jobs != nil; stepped && err == nil; {
+		err = s.alone(ctx, func(begun bun.Tx) (err error) {
+			stepped, err = s.jobs.Migrate(ctx, begun.Tx)
+			return plain(err)
+		})
+	}
+	return err
+}
+
+// alone runs a step of the migration in a transaction that no other process's step overlaps.
+func (s *Store) alone(ctx context.Context, step func(begun bun.Tx) error) error {
 	begun, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin the migration: %w", plain(err))
@@ -68,7 +81,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 			return fmt.Errorf("wait for other processes to migrate: %w", plain(err))
 		}
 	}
-	if err := s.migrate(ctx, begun, all); err != nil {
+	if err := step(begun); err != nil {
 		return err
 	}
 	if err := begun.Commit(); err != nil {

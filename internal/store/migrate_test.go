@@ -196,6 +196,8 @@ var checked = map[string][]string{
 	"approval_requests.action":                            words(lifecycle.AllApprovalAction()),
 	"approval_requests.mode":                              words(lifecycle.AllApprovalMode()),
 	"approval_requests.status":                            words(lifecycle.AllApprovalStatus()),
+	"notifications.kind":                                  words(lifecycle.AllNotificationKind()),
+	"notifications.status":                                words(lifecycle.AllNotificationStatus()),
 	"approval_requests.actor_kind":                        words([]lifecycle.ActorKind{lifecycle.ActorSystem, lifecycle.ActorUser}),
 	"bulk_operations.actor_kind":                          words([]lifecycle.ActorKind{lifecycle.ActorSystem, lifecycle.ActorUser}),
 	"bulk_operations.error_policy":                        words([]lifecycle.BulkErrorPolicy{lifecycle.AllOrNothing, lifecycle.ContinueOnError}),

@@ -17,6 +17,7 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 
+	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/manage"
 )
 
@@ -51,9 +52,23 @@ type Config struct {
 	Chain      Chain
 	Now        func() time.Time
 	MaxWriters int // on PostgreSQL; 0: DefaultMaxWriters. SQLite has one.
+	// Jobs is where work is queued that changes cause; null: nowhere.
+	Jobs Jobs
 	// Trace is told each statement that reads outside of transactions, values included; null: nobody.
 	Trace func(statement string)
 }
+
+// Jobs queues work in the transaction that causes it, and has tables of its own in the database.
+type Jobs interface {
+	// Migrate takes one step towards the tables of jobs, and reports whether there was one to take.
+	Migrate(ctx context.Context, tx *sql.Tx) (stepped bool, err error)
+	// Notify queues finding out who has to be told of events of a tenant.
+	Notify(ctx context.Context, tx *sql.Tx, tenant lifecycle.TenantID, events []lifecycle.EventID) error
+	SendMail(ctx context.Context, tx *sql.Tx, tenant lifecycle.TenantID, all []lifecycle.NotificationID) error
+}
+
+// IsSQLite reports whether a URL is that of a SQLite database.
+func IsSQLite(url string) bool { return strings.HasPrefix(url, "sqlite:") }
 
 // Store is the system of record. It is safe for concurrent use.
 type Store struct {
@@ -62,6 +77,7 @@ type Store struct {
 	dialect dialect
 	chain   Chain
 	now     func() time.Time
+	jobs    Jobs
 
 	keyFacts *prepared
 }
@@ -71,13 +87,13 @@ func Open(_ context.Context, c Config) (*Store, error) {
 	if c.Chain == nil || c.Now == nil {
 		return nil, errors.New("a store needs a chain and a clock")
 	}
-	s := &Store{chain: c.Chain, now: c.Now}
+	s := &Store{chain: c.Chain, now: c.Now, jobs: c.Jobs}
 	var err error
 	switch {
 	case strings.HasPrefix(c.URL, "postgres://"), strings.HasPrefix(c.URL, "postgresql://"):
 		s.dialect = postgres
 		err = s.openPostgres(c)
-	case strings.HasPrefix(c.URL, "sqlite:"):
+	case IsSQLite(c.URL):
 		s.dialect = sqlite
 		err = s.openSQLite(strings.TrimPrefix(strings.TrimPrefix(c.URL, "sqlite:"), "//"))
 	default:
@@ -170,6 +186,10 @@ func pool(db *sql.DB, size int) *sql.DB {
 	db.SetMaxIdleConns(size)
 	return db
 }
+
+// Writer is the pool that the store writes with, for whoever works on jobs. On SQLite it is one connection: who holds a
+// transaction of it must not ask it for anything else.
+func (s *Store) Writer() *sql.DB { return s.write.DB }
 
 // Close closes all connections. Transactions that are still running are rolled back.
 func (s *Store) Close() error {

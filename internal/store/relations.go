@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -344,16 +343,12 @@ func (t *tx) AssignmentOf(ctx context.Context, tenant lifecycle.TenantID, user l
 
 // HoldersOf implements [manage.Tx].
 func (t *tx) HoldersOf(ctx context.Context, tenant lifecycle.TenantID, p lifecycle.Permission, now time.Time) ([]lifecycle.UserID, error) {
-	holds, permission := "EXISTS (SELECT 1 FROM json_each(r.permissions) WHERE value = ?)", string(p)
-	if t.store.dialect == postgres {
-		one, err := json.Marshal([]lifecycle.Permission{p})
-		if err != nil {
-			return nil, fmt.Errorf("write a permission: %w", err)
-		}
-		holds, permission = "r.permissions @> CAST(? AS jsonb)", string(one)
+	holds, permission, err := t.store.holds(p)
+	if err != nil {
+		return nil, err
 	}
 	var users []lifecycle.UserID
-	err := t.NewRaw(`SELECT DISTINCT u.id FROM users u
+	err = t.NewRaw(`SELECT DISTINCT u.id FROM users u
 		JOIN role_assignments a ON a.user_id = u.id AND a.tenant_id = u.tenant_id
 		JOIN roles r ON r.id = a.role_id AND r.tenant_id = u.tenant_id
 		JOIN sign_in_keys k ON k.user_id = u.id AND k.tenant_id = u.tenant_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -63,6 +65,9 @@ func (s *Store) writeOnce(ctx context.Context, fn func(ctx context.Context, t *t
 	if err := fn(ctx, t); err != nil {
 		return 0, err
 	}
+	if err := t.notify(ctx); err != nil { // before the log is locked, which others wait for
+		return 0, err
+	}
 	if position, err = t.appendToLog(ctx); err != nil {
 		return 0, err
 	}
@@ -91,3 +96,33 @@ func (t *tx) own(ctx context.Context, isOwn bool) error {
 
 // Record implements [manage.Tx].
 func (t *tx) Record(events ...lifecycle.Event) { t.events = append(t.events, events...) }
+
+// notify queues, for each tenant, finding out who has to be told of what was recorded (P4).
+func (t *tx) notify(ctx context.Context) error {
+	if t.store.jobs == nil {
+		return nil
+	}
+	told := map[lifecycle.TenantID][]lifecycle.EventID{}
+	for _, e := range t.events {
+		if e.Type.IsNotified() {
+			told[e.TenantID] = append(told[e.TenantID], e.ID)
+		}
+	}
+	for _, tenant := range slices.Sorted(maps.Keys(told)) {
+		if err := t.store.jobs.Notify(ctx, t.Tx.Tx, tenant, told[tenant]); err != nil {
+			return t.store.explain(ctx, err)
+		}
+	}
+	return nil
+}
+
+// QueueMail implements [manage.Tx].
+func (t *tx) QueueMail(ctx context.Context, tenant lifecycle.TenantID, all []lifecycle.NotificationID) error {
+	if t.store.jobs == nil {
+		return nil
+	}
+	if err := t.store.jobs.SendMail(ctx, t.Tx.Tx, tenant, all); err != nil {
+		return t.store.explain(ctx, err)
+	}
+	return nil
+}

@@ -60,6 +60,7 @@ const (
 	unused    = "it is refused as long as a key set or a live subscription depends on it"
 	frozen    = "key sets hold frozen policies (D22)"
 	gateways  = "TestR42_AGatewaysTokenEndsWithinTheLease"
+	mails     = "it changes who is told, not who may pass"
 	performs  = "what it lets happen is one of the other mutations, with their events"
 )
 
@@ -132,6 +133,7 @@ var effects = map[string]effect{
 	"approveRequest":            {no: performs},
 	"rejectRequest":             {no: performs},
 	"withdrawRequest":           {no: performs},
+	"retryNotification":         {no: mails}, "updateNotificationPreferences": {no: mails},
 }
 
 func ofTenant(mutation string) func(*testing.T, *scene, consumer) {

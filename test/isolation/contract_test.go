@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"github.com/keywright/keywright/internal/app"
 	"github.com/keywright/keywright/internal/apptest"
 )
 
@@ -129,6 +131,7 @@ var table = map[string]func(w *tenant) any{
 	".permissions":        constant([]string{"CATALOG_READ"}),
 	".administratorEmail": func(w *tenant) any { return fmt.Sprintf("a%d@example.com", w.made.Add(1)) },
 	".action":             constant("REVOKE_KEY_SET"),
+	".kind":               constant("KEY_SET_EXPIRED"),
 	"KeySetSelection.ids": func(w *tenant) any { return []string{w.ids["KeySet"]} },
 }
 
@@ -205,7 +208,8 @@ var kinds = map[string]string{
 	"node.id": "KeySet", "nodes.ids": "KeySet", "keySet.id": "KeySet",
 	"SetDefaultKeySetInput.id": "Application", "RetrieveCredentialsInput.id": "KeySet", "ReplaceGatewayTokenInput.id": "Gateway", "KeySetSelection.ids": "KeySet",
 	"ApproveRequestInput.id": "ApprovalRequest", "RejectRequestInput.id": "ApprovalRequest", "WithdrawRequestInput.id": "ApprovalRequest",
-	"EventFilter.subjectId": "KeySet", "EventFilter.actorId": "User", "EventFilter.correlationId": "correlation",
+	"NotificationRuleInput.recipientGroupIds": "Group",
+	"EventFilter.subjectId":                   "KeySet", "EventFilter.actorId": "User", "EventFilter.correlationId": "correlation",
 	".ownerId": "User", ".memberIds": "User", ".addMemberIds": "User", ".removeMemberIds": "User",
 }
 
@@ -243,6 +247,7 @@ type setup struct {
 
 func newSetup(t *testing.T, o apptest.Options) *setup {
 	t.Helper()
+	o.Change = func(c *app.Config) { c.Mail.Poll = 20 * time.Millisecond }
 	s := &setup{contract: readContract(t), server: apptest.Start(t, o)}
 	s.a, s.b = newTenant(t, s.server.Client, "aardvark"), newTenant(t, s.server.Client, "zebra")
 	return s

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/keywright/keywright/internal/apptest"
 )
@@ -149,6 +150,20 @@ func (w *tenant) findRest(t *testing.T) {
 	found := w.Do(t, `{ events(last: 1) { nodes { id correlationId } } }`, nil)
 	w.ids["Event"] = found.Text(t, "events", "nodes", 0, "id")
 	w.ids["correlation"] = found.Text(t, "events", "nodes", 0, "correlationId")
+	w.ids["Notification"] = w.sent(t)
+}
+
+// sent waits until the owner of the application was told of the revoked key set, and returns the notification's id.
+func (w *tenant) sent(t *testing.T) string {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		found := w.Do(t, `{ notifications(filter: {status: {eq: SENT}}) { nodes { id } } }`, nil)
+		if id, ok := found.Get("notifications", "nodes", 0, "id").(string); ok {
+			return id
+		}
+	}
+	t.Fatal("nobody was told of a revoked key set")
+	return ""
 }
 
 // user makes a user of the tenant who holds the permissions, and returns who signed in as that user.

@@ -18,6 +18,7 @@ import (
 	"github.com/keywright/keywright/graph/object"
 	"github.com/keywright/keywright/graph/scalar"
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
 	"github.com/keywright/keywright/internal/query"
 	gqlparser "github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -50,6 +51,8 @@ type ResolverRoot interface {
 	KeySet() KeySetResolver
 	Milestone() MilestoneResolver
 	Mutation() MutationResolver
+	Notification() NotificationResolver
+	NotificationRule() NotificationRuleResolver
 	Organization() OrganizationResolver
 	Policy() PolicyResolver
 	PolicyTemplate() PolicyTemplateResolver
@@ -665,74 +668,76 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		ApproveRequest            func(childComplexity int, input ApproveRequestInput) int
-		ArchivePolicyTemplate     func(childComplexity int, input ArchivePolicyTemplateInput) int
-		AssignRole                func(childComplexity int, input AssignRoleInput) int
-		CancelAPISubscription     func(childComplexity int, input CancelAPISubscriptionInput) int
-		CreateAPI                 func(childComplexity int, input CreateAPIInput) int
-		CreateApplication         func(childComplexity int, input CreateApplicationInput) int
-		CreateEnvironment         func(childComplexity int, input CreateEnvironmentInput) int
-		CreateGroup               func(childComplexity int, input CreateGroupInput) int
-		CreateKeySet              func(childComplexity int, input CreateKeySetInput) int
-		CreateOrganization        func(childComplexity int, input CreateOrganizationInput) int
-		CreatePolicyTemplate      func(childComplexity int, input CreatePolicyTemplateInput) int
-		CreateRole                func(childComplexity int, input CreateRoleInput) int
-		CreateTenant              func(childComplexity int, input CreateTenantInput) int
-		CreateUser                func(childComplexity int, input CreateUserInput) int
-		DeactivateUser            func(childComplexity int, input DeactivateUserInput) int
-		DeleteAPI                 func(childComplexity int, input DeleteAPIInput) int
-		DeleteApplication         func(childComplexity int, input DeleteApplicationInput) int
-		DeleteEnvironment         func(childComplexity int, input DeleteEnvironmentInput) int
-		DeleteGroup               func(childComplexity int, input DeleteGroupInput) int
-		DeleteKeySet              func(childComplexity int, input DeleteKeySetInput) int
-		DeleteKeySets             func(childComplexity int, input DeleteKeySetsInput) int
-		DeleteOrganization        func(childComplexity int, input DeleteOrganizationInput) int
-		DeletePolicyTemplate      func(childComplexity int, input DeletePolicyTemplateInput) int
-		DeleteRole                func(childComplexity int, input DeleteRoleInput) int
-		DeleteUser                func(childComplexity int, input DeleteUserInput) int
-		DeprecateAPI              func(childComplexity int, input DeprecateAPIInput) int
-		DeregisterGateway         func(childComplexity int, input DeregisterGatewayInput) int
-		IssueSignInKey            func(childComplexity int, input IssueSignInKeyInput) int
-		PublishAPI                func(childComplexity int, input PublishAPIInput) int
-		ReactivateAPISubscription func(childComplexity int, input ReactivateAPISubscriptionInput) int
-		ReactivateApplication     func(childComplexity int, input ReactivateApplicationInput) int
-		ReactivateKeySet          func(childComplexity int, input ReactivateKeySetInput) int
-		ReactivateKeySets         func(childComplexity int, input ReactivateKeySetsInput) int
-		ReactivateTenant          func(childComplexity int, input ReactivateTenantInput) int
-		ReactivateUser            func(childComplexity int, input ReactivateUserInput) int
-		RegenerateKeySet          func(childComplexity int, input RegenerateKeySetInput) int
-		RegisterGateway           func(childComplexity int, input RegisterGatewayInput) int
-		RejectRequest             func(childComplexity int, input RejectRequestInput) int
-		RenewKeySet               func(childComplexity int, input RenewKeySetInput) int
-		RenewKeySets              func(childComplexity int, input RenewKeySetsInput) int
-		ReplaceGatewayToken       func(childComplexity int, input ReplaceGatewayTokenInput) int
-		RetireAPI                 func(childComplexity int, input RetireAPIInput) int
-		RetrieveCredentials       func(childComplexity int, input RetrieveCredentialsInput) int
-		RevokeKey                 func(childComplexity int, input RevokeKeyInput) int
-		RevokeKeySet              func(childComplexity int, input RevokeKeySetInput) int
-		RevokeKeySets             func(childComplexity int, input RevokeKeySetsInput) int
-		RevokeSignInKeys          func(childComplexity int, input RevokeSignInKeysInput) int
-		SetDefaultKeySet          func(childComplexity int, input SetDefaultKeySetInput) int
-		SubscribeToAPI            func(childComplexity int, input SubscribeToAPIInput) int
-		SuspendAPISubscription    func(childComplexity int, input SuspendAPISubscriptionInput) int
-		SuspendApplication        func(childComplexity int, input SuspendApplicationInput) int
-		SuspendKeySet             func(childComplexity int, input SuspendKeySetInput) int
-		SuspendKeySets            func(childComplexity int, input SuspendKeySetsInput) int
-		SuspendTenant             func(childComplexity int, input SuspendTenantInput) int
-		UnassignRole              func(childComplexity int, input UnassignRoleInput) int
-		UpdateAPI                 func(childComplexity int, input UpdateAPIInput) int
-		UpdateApplication         func(childComplexity int, input UpdateApplicationInput) int
-		UpdateEnvironment         func(childComplexity int, input UpdateEnvironmentInput) int
-		UpdateGateway             func(childComplexity int, input UpdateGatewayInput) int
-		UpdateGroup               func(childComplexity int, input UpdateGroupInput) int
-		UpdateKeySet              func(childComplexity int, input UpdateKeySetInput) int
-		UpdateOrganization        func(childComplexity int, input UpdateOrganizationInput) int
-		UpdatePolicyTemplate      func(childComplexity int, input UpdatePolicyTemplateInput) int
-		UpdateRole                func(childComplexity int, input UpdateRoleInput) int
-		UpdateTenant              func(childComplexity int, input UpdateTenantInput) int
-		UpdateTenantSettings      func(childComplexity int, input UpdateTenantSettingsInput) int
-		UpdateUser                func(childComplexity int, input UpdateUserInput) int
-		WithdrawRequest           func(childComplexity int, input WithdrawRequestInput) int
+		ApproveRequest                func(childComplexity int, input ApproveRequestInput) int
+		ArchivePolicyTemplate         func(childComplexity int, input ArchivePolicyTemplateInput) int
+		AssignRole                    func(childComplexity int, input AssignRoleInput) int
+		CancelAPISubscription         func(childComplexity int, input CancelAPISubscriptionInput) int
+		CreateAPI                     func(childComplexity int, input CreateAPIInput) int
+		CreateApplication             func(childComplexity int, input CreateApplicationInput) int
+		CreateEnvironment             func(childComplexity int, input CreateEnvironmentInput) int
+		CreateGroup                   func(childComplexity int, input CreateGroupInput) int
+		CreateKeySet                  func(childComplexity int, input CreateKeySetInput) int
+		CreateOrganization            func(childComplexity int, input CreateOrganizationInput) int
+		CreatePolicyTemplate          func(childComplexity int, input CreatePolicyTemplateInput) int
+		CreateRole                    func(childComplexity int, input CreateRoleInput) int
+		CreateTenant                  func(childComplexity int, input CreateTenantInput) int
+		CreateUser                    func(childComplexity int, input CreateUserInput) int
+		DeactivateUser                func(childComplexity int, input DeactivateUserInput) int
+		DeleteAPI                     func(childComplexity int, input DeleteAPIInput) int
+		DeleteApplication             func(childComplexity int, input DeleteApplicationInput) int
+		DeleteEnvironment             func(childComplexity int, input DeleteEnvironmentInput) int
+		DeleteGroup                   func(childComplexity int, input DeleteGroupInput) int
+		DeleteKeySet                  func(childComplexity int, input DeleteKeySetInput) int
+		DeleteKeySets                 func(childComplexity int, input DeleteKeySetsInput) int
+		DeleteOrganization            func(childComplexity int, input DeleteOrganizationInput) int
+		DeletePolicyTemplate          func(childComplexity int, input DeletePolicyTemplateInput) int
+		DeleteRole                    func(childComplexity int, input DeleteRoleInput) int
+		DeleteUser                    func(childComplexity int, input DeleteUserInput) int
+		DeprecateAPI                  func(childComplexity int, input DeprecateAPIInput) int
+		DeregisterGateway             func(childComplexity int, input DeregisterGatewayInput) int
+		IssueSignInKey                func(childComplexity int, input IssueSignInKeyInput) int
+		PublishAPI                    func(childComplexity int, input PublishAPIInput) int
+		ReactivateAPISubscription     func(childComplexity int, input ReactivateAPISubscriptionInput) int
+		ReactivateApplication         func(childComplexity int, input ReactivateApplicationInput) int
+		ReactivateKeySet              func(childComplexity int, input ReactivateKeySetInput) int
+		ReactivateKeySets             func(childComplexity int, input ReactivateKeySetsInput) int
+		ReactivateTenant              func(childComplexity int, input ReactivateTenantInput) int
+		ReactivateUser                func(childComplexity int, input ReactivateUserInput) int
+		RegenerateKeySet              func(childComplexity int, input RegenerateKeySetInput) int
+		RegisterGateway               func(childComplexity int, input RegisterGatewayInput) int
+		RejectRequest                 func(childComplexity int, input RejectRequestInput) int
+		RenewKeySet                   func(childComplexity int, input RenewKeySetInput) int
+		RenewKeySets                  func(childComplexity int, input RenewKeySetsInput) int
+		ReplaceGatewayToken           func(childComplexity int, input ReplaceGatewayTokenInput) int
+		RetireAPI                     func(childComplexity int, input RetireAPIInput) int
+		RetrieveCredentials           func(childComplexity int, input RetrieveCredentialsInput) int
+		RetryNotification             func(childComplexity int, input RetryNotificationInput) int
+		RevokeKey                     func(childComplexity int, input RevokeKeyInput) int
+		RevokeKeySet                  func(childComplexity int, input RevokeKeySetInput) int
+		RevokeKeySets                 func(childComplexity int, input RevokeKeySetsInput) int
+		RevokeSignInKeys              func(childComplexity int, input RevokeSignInKeysInput) int
+		SetDefaultKeySet              func(childComplexity int, input SetDefaultKeySetInput) int
+		SubscribeToAPI                func(childComplexity int, input SubscribeToAPIInput) int
+		SuspendAPISubscription        func(childComplexity int, input SuspendAPISubscriptionInput) int
+		SuspendApplication            func(childComplexity int, input SuspendApplicationInput) int
+		SuspendKeySet                 func(childComplexity int, input SuspendKeySetInput) int
+		SuspendKeySets                func(childComplexity int, input SuspendKeySetsInput) int
+		SuspendTenant                 func(childComplexity int, input SuspendTenantInput) int
+		UnassignRole                  func(childComplexity int, input UnassignRoleInput) int
+		UpdateAPI                     func(childComplexity int, input UpdateAPIInput) int
+		UpdateApplication             func(childComplexity int, input UpdateApplicationInput) int
+		UpdateEnvironment             func(childComplexity int, input UpdateEnvironmentInput) int
+		UpdateGateway                 func(childComplexity int, input UpdateGatewayInput) int
+		UpdateGroup                   func(childComplexity int, input UpdateGroupInput) int
+		UpdateKeySet                  func(childComplexity int, input UpdateKeySetInput) int
+		UpdateNotificationPreferences func(childComplexity int, input UpdateNotificationPreferencesInput) int
+		UpdateOrganization            func(childComplexity int, input UpdateOrganizationInput) int
+		UpdatePolicyTemplate          func(childComplexity int, input UpdatePolicyTemplateInput) int
+		UpdateRole                    func(childComplexity int, input UpdateRoleInput) int
+		UpdateTenant                  func(childComplexity int, input UpdateTenantInput) int
+		UpdateTenantSettings          func(childComplexity int, input UpdateTenantSettingsInput) int
+		UpdateUser                    func(childComplexity int, input UpdateUserInput) int
+		WithdrawRequest               func(childComplexity int, input WithdrawRequestInput) int
 	}
 
 	NamedActor struct {
@@ -743,6 +748,46 @@ type ComplexityRoot struct {
 		Code    func(childComplexity int) int
 		Message func(childComplexity int) int
 		Path    func(childComplexity int) int
+	}
+
+	Notification struct {
+		Attempts     func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		EmailAddress func(childComplexity int) int
+		EventIDs     func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Kind         func(childComplexity int) int
+		LastError    func(childComplexity int) int
+		MessageID    func(childComplexity int) int
+		Recipient    func(childComplexity int) int
+		SentAt       func(childComplexity int) int
+		Status       func(childComplexity int) int
+		Subject      func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+		Version      func(childComplexity int) int
+	}
+
+	NotificationConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	NotificationEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	NotificationPreference struct {
+		IsEnabled func(childComplexity int) int
+		Kind      func(childComplexity int) int
+	}
+
+	NotificationRule struct {
+		IsEnabled       func(childComplexity int) int
+		Kind            func(childComplexity int) int
+		RecipientGroups func(childComplexity int) int
 	}
 
 	OAuthClientCredentials struct {
@@ -879,6 +924,7 @@ type ComplexityRoot struct {
 		KeySets             func(childComplexity int, after *string, before *string, filter *query.KeySetFilter, first *int, last *int, orderBy []query.Order[query.KeySetOrderField], search *string) int
 		Node                func(childComplexity int, id string) int
 		Nodes               func(childComplexity int, ids []string) int
+		Notifications       func(childComplexity int, after *string, before *string, filter *query.NotificationFilter, first *int, last *int, orderBy []query.Order[query.NotificationOrderField]) int
 		Organizations       func(childComplexity int, after *string, before *string, filter *query.OrganizationFilter, first *int, last *int, orderBy []query.Order[query.OrganizationOrderField]) int
 		PolicyTemplates     func(childComplexity int, after *string, before *string, filter *query.PolicyTemplateFilter, first *int, last *int, orderBy []query.Order[query.PolicyTemplateOrderField]) int
 		Roles               func(childComplexity int, after *string, before *string, filter *query.RoleFilter, first *int, last *int, orderBy []query.Order[query.RoleOrderField]) int
@@ -987,6 +1033,11 @@ type ComplexityRoot struct {
 		Credentials func(childComplexity int) int
 		Key         func(childComplexity int) int
 		UserErrors  func(childComplexity int) int
+	}
+
+	RetryNotificationPayload struct {
+		Notification func(childComplexity int) int
+		UserErrors   func(childComplexity int) int
 	}
 
 	RevokeKeyPayload struct {
@@ -1134,6 +1185,8 @@ type ComplexityRoot struct {
 		IdempotencyRetention           func(childComplexity int) int
 		IsDailyExpirationNoticeEnabled func(childComplexity int) int
 		KeyPrefix                      func(childComplexity int) int
+		MailSubjectPrefix              func(childComplexity int) int
+		NotificationRules              func(childComplexity int) int
 		TimeZone                       func(childComplexity int) int
 		Version                        func(childComplexity int) int
 	}
@@ -1171,6 +1224,11 @@ type ComplexityRoot struct {
 	UpdateKeySetPayload struct {
 		KeySet     func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	UpdateNotificationPreferencesPayload struct {
+		NotificationPreferences func(childComplexity int) int
+		UserErrors              func(childComplexity int) int
 	}
 
 	UpdateOrganizationPayload struct {
@@ -1260,12 +1318,14 @@ type ComplexityRoot struct {
 	}
 
 	Viewer struct {
-		Actor               func(childComplexity int) int
-		ApprovalInbox       func(childComplexity int, after *string, before *string, filter *query.ApprovalRequestFilter, first *int, last *int, orderBy []query.Order[query.ApprovalRequestOrderField]) int
-		CredentialExpiresAt func(childComplexity int) int
-		Permissions         func(childComplexity int) int
-		Tenant              func(childComplexity int) int
-		User                func(childComplexity int) int
+		Actor                   func(childComplexity int) int
+		ApprovalInbox           func(childComplexity int, after *string, before *string, filter *query.ApprovalRequestFilter, first *int, last *int, orderBy []query.Order[query.ApprovalRequestOrderField]) int
+		CredentialExpiresAt     func(childComplexity int) int
+		NotificationPreferences func(childComplexity int) int
+		Notifications           func(childComplexity int, after *string, before *string, filter *query.NotificationFilter, first *int, last *int, orderBy []query.Order[query.NotificationOrderField]) int
+		Permissions             func(childComplexity int) int
+		Tenant                  func(childComplexity int) int
+		User                    func(childComplexity int) int
 	}
 
 	WithdrawRequestPayload struct {
@@ -1454,6 +1514,14 @@ type MutationResolver interface {
 	ApproveRequest(ctx context.Context, input ApproveRequestInput) (*ApproveRequestPayload, error)
 	RejectRequest(ctx context.Context, input RejectRequestInput) (*RejectRequestPayload, error)
 	WithdrawRequest(ctx context.Context, input WithdrawRequestInput) (*WithdrawRequestPayload, error)
+	RetryNotification(ctx context.Context, input RetryNotificationInput) (*RetryNotificationPayload, error)
+	UpdateNotificationPreferences(ctx context.Context, input UpdateNotificationPreferencesInput) (*UpdateNotificationPreferencesPayload, error)
+}
+type NotificationResolver interface {
+	Recipient(ctx context.Context, obj *lifecycle.Notification) (*lifecycle.User, error)
+}
+type NotificationRuleResolver interface {
+	RecipientGroups(ctx context.Context, obj *lifecycle.NotificationRule) ([]lifecycle.Group, error)
 }
 type OrganizationResolver interface {
 	Applications(ctx context.Context, obj *lifecycle.Organization, after *string, before *string, filter *query.ApplicationFilter, first *int, last *int, orderBy []query.Order[query.ApplicationOrderField]) (*query.Connection[lifecycle.Application], error)
@@ -1480,6 +1548,7 @@ type QueryResolver interface {
 	KeySets(ctx context.Context, after *string, before *string, filter *query.KeySetFilter, first *int, last *int, orderBy []query.Order[query.KeySetOrderField], search *string) (*query.Connection[lifecycle.KeySet], error)
 	Node(ctx context.Context, id string) (object.Node, error)
 	Nodes(ctx context.Context, ids []string) ([]object.Node, error)
+	Notifications(ctx context.Context, after *string, before *string, filter *query.NotificationFilter, first *int, last *int, orderBy []query.Order[query.NotificationOrderField]) (*query.Connection[lifecycle.Notification], error)
 	Organizations(ctx context.Context, after *string, before *string, filter *query.OrganizationFilter, first *int, last *int, orderBy []query.Order[query.OrganizationOrderField]) (*query.Connection[lifecycle.Organization], error)
 	PolicyTemplates(ctx context.Context, after *string, before *string, filter *query.PolicyTemplateFilter, first *int, last *int, orderBy []query.Order[query.PolicyTemplateOrderField]) (*query.Connection[lifecycle.PolicyTemplate], error)
 	Roles(ctx context.Context, after *string, before *string, filter *query.RoleFilter, first *int, last *int, orderBy []query.Order[query.RoleOrderField]) (*query.Connection[lifecycle.Role], error)
@@ -1519,6 +1588,9 @@ type ValidationResolver interface {
 }
 type ViewerResolver interface {
 	ApprovalInbox(ctx context.Context, obj *Viewer, after *string, before *string, filter *query.ApprovalRequestFilter, first *int, last *int, orderBy []query.Order[query.ApprovalRequestOrderField]) (*query.Connection[lifecycle.ApprovalRequest], error)
+
+	NotificationPreferences(ctx context.Context, obj *Viewer) ([]manage.NotificationPreference, error)
+	Notifications(ctx context.Context, obj *Viewer, after *string, before *string, filter *query.NotificationFilter, first *int, last *int, orderBy []query.Order[query.NotificationOrderField]) (*query.Connection[lifecycle.Notification], error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -4283,6 +4355,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RetrieveCredentials(childComplexity, args["input"].(RetrieveCredentialsInput)), true
+	case "Mutation.retryNotification":
+		if e.ComplexityRoot.Mutation.RetryNotification == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_retryNotification_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RetryNotification(childComplexity, args["input"].(RetryNotificationInput)), true
 	case "Mutation.revokeKey":
 		if e.ComplexityRoot.Mutation.RevokeKey == nil {
 			break
@@ -4481,6 +4564,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateKeySet(childComplexity, args["input"].(UpdateKeySetInput)), true
+	case "Mutation.updateNotificationPreferences":
+		if e.ComplexityRoot.Mutation.UpdateNotificationPreferences == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateNotificationPreferences_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateNotificationPreferences(childComplexity, args["input"].(UpdateNotificationPreferencesInput)), true
 	case "Mutation.updateOrganization":
 		if e.ComplexityRoot.Mutation.UpdateOrganization == nil {
 			break
@@ -4584,6 +4678,161 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.NotFoundError.Path(childComplexity), true
+
+	case "Notification.attempts":
+		if e.ComplexityRoot.Notification.Attempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.Attempts(childComplexity), true
+	case "Notification.createdAt":
+		if e.ComplexityRoot.Notification.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.CreatedAt(childComplexity), true
+	case "Notification.emailAddress":
+		if e.ComplexityRoot.Notification.EmailAddress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.EmailAddress(childComplexity), true
+	case "Notification.eventIds":
+		if e.ComplexityRoot.Notification.EventIDs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.EventIDs(childComplexity), true
+	case "Notification.id":
+		if e.ComplexityRoot.Notification.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.ID(childComplexity), true
+	case "Notification.kind":
+		if e.ComplexityRoot.Notification.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.Kind(childComplexity), true
+	case "Notification.lastError":
+		if e.ComplexityRoot.Notification.LastError == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.LastError(childComplexity), true
+	case "Notification.messageId":
+		if e.ComplexityRoot.Notification.MessageID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.MessageID(childComplexity), true
+	case "Notification.recipient":
+		if e.ComplexityRoot.Notification.Recipient == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.Recipient(childComplexity), true
+	case "Notification.sentAt":
+		if e.ComplexityRoot.Notification.SentAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.SentAt(childComplexity), true
+	case "Notification.status":
+		if e.ComplexityRoot.Notification.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.Status(childComplexity), true
+	case "Notification.subject":
+		if e.ComplexityRoot.Notification.Subject == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.Subject(childComplexity), true
+	case "Notification.updatedAt":
+		if e.ComplexityRoot.Notification.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.UpdatedAt(childComplexity), true
+	case "Notification.version":
+		if e.ComplexityRoot.Notification.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.Version(childComplexity), true
+
+	case "NotificationConnection.edges":
+		if e.ComplexityRoot.NotificationConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotificationConnection.Edges(childComplexity), true
+	case "NotificationConnection.nodes":
+		if e.ComplexityRoot.NotificationConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotificationConnection.Nodes(childComplexity), true
+	case "NotificationConnection.pageInfo":
+		if e.ComplexityRoot.NotificationConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotificationConnection.PageInfo(childComplexity), true
+	case "NotificationConnection.totalCount":
+		if e.ComplexityRoot.NotificationConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotificationConnection.TotalCount(childComplexity), true
+
+	case "NotificationEdge.cursor":
+		if e.ComplexityRoot.NotificationEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotificationEdge.Cursor(childComplexity), true
+	case "NotificationEdge.node":
+		if e.ComplexityRoot.NotificationEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotificationEdge.Node(childComplexity), true
+
+	case "NotificationPreference.isEnabled":
+		if e.ComplexityRoot.NotificationPreference.IsEnabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotificationPreference.IsEnabled(childComplexity), true
+	case "NotificationPreference.kind":
+		if e.ComplexityRoot.NotificationPreference.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotificationPreference.Kind(childComplexity), true
+
+	case "NotificationRule.isEnabled":
+		if e.ComplexityRoot.NotificationRule.IsEnabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotificationRule.IsEnabled(childComplexity), true
+	case "NotificationRule.kind":
+		if e.ComplexityRoot.NotificationRule.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotificationRule.Kind(childComplexity), true
+	case "NotificationRule.recipientGroups":
+		if e.ComplexityRoot.NotificationRule.RecipientGroups == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NotificationRule.RecipientGroups(childComplexity), true
 
 	case "OAuthClientCredentials.clientId":
 		if e.ComplexityRoot.OAuthClientCredentials.ClientID == nil {
@@ -5199,6 +5448,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Nodes(childComplexity, args["ids"].([]string)), true
+	case "Query.notifications":
+		if e.ComplexityRoot.Query.Notifications == nil {
+			break
+		}
+
+		args, err := ec.field_Query_notifications_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Notifications(childComplexity, args["after"].(*string), args["before"].(*string), args["filter"].(*query.NotificationFilter), args["first"].(*int), args["last"].(*int), args["orderBy"].([]query.Order[query.NotificationOrderField])), true
 	case "Query.organizations":
 		if e.ComplexityRoot.Query.Organizations == nil {
 			break
@@ -5571,6 +5831,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RetrieveCredentialsPayload.UserErrors(childComplexity), true
+
+	case "RetryNotificationPayload.notification":
+		if e.ComplexityRoot.RetryNotificationPayload.Notification == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetryNotificationPayload.Notification(childComplexity), true
+	case "RetryNotificationPayload.userErrors":
+		if e.ComplexityRoot.RetryNotificationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetryNotificationPayload.UserErrors(childComplexity), true
 
 	case "RevokeKeyPayload.key":
 		if e.ComplexityRoot.RevokeKeyPayload.Key == nil {
@@ -6077,6 +6350,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TenantSettings.KeyPrefix(childComplexity), true
+	case "TenantSettings.mailSubjectPrefix":
+		if e.ComplexityRoot.TenantSettings.MailSubjectPrefix == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TenantSettings.MailSubjectPrefix(childComplexity), true
+	case "TenantSettings.notificationRules":
+		if e.ComplexityRoot.TenantSettings.NotificationRules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TenantSettings.NotificationRules(childComplexity), true
 	case "TenantSettings.timeZone":
 		if e.ComplexityRoot.TenantSettings.TimeZone == nil {
 			break
@@ -6180,6 +6465,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UpdateKeySetPayload.UserErrors(childComplexity), true
+
+	case "UpdateNotificationPreferencesPayload.notificationPreferences":
+		if e.ComplexityRoot.UpdateNotificationPreferencesPayload.NotificationPreferences == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateNotificationPreferencesPayload.NotificationPreferences(childComplexity), true
+	case "UpdateNotificationPreferencesPayload.userErrors":
+		if e.ComplexityRoot.UpdateNotificationPreferencesPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateNotificationPreferencesPayload.UserErrors(childComplexity), true
 
 	case "UpdateOrganizationPayload.organization":
 		if e.ComplexityRoot.UpdateOrganizationPayload.Organization == nil {
@@ -6499,6 +6797,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.CredentialExpiresAt(childComplexity), true
+	case "Viewer.notificationPreferences":
+		if e.ComplexityRoot.Viewer.NotificationPreferences == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.NotificationPreferences(childComplexity), true
+	case "Viewer.notifications":
+		if e.ComplexityRoot.Viewer.Notifications == nil {
+			break
+		}
+
+		args, err := ec.field_Viewer_notifications_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Viewer.Notifications(childComplexity, args["after"].(*string), args["before"].(*string), args["filter"].(*query.NotificationFilter), args["first"].(*int), args["last"].(*int), args["orderBy"].([]query.Order[query.NotificationOrderField])), true
 	case "Viewer.permissions":
 		if e.ComplexityRoot.Viewer.Permissions == nil {
 			break
@@ -6606,6 +6921,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputKeyStatusComparator,
 		ec.unmarshalInputLabelInput,
 		ec.unmarshalInputLimitsInput,
+		ec.unmarshalInputNotificationFilter,
+		ec.unmarshalInputNotificationKindComparator,
+		ec.unmarshalInputNotificationOrder,
+		ec.unmarshalInputNotificationPreferenceInput,
+		ec.unmarshalInputNotificationRuleInput,
+		ec.unmarshalInputNotificationStatusComparator,
 		ec.unmarshalInputOAuthClientSettingsInput,
 		ec.unmarshalInputOrganizationFilter,
 		ec.unmarshalInputOrganizationOrder,
@@ -6628,6 +6949,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputReplaceGatewayTokenInput,
 		ec.unmarshalInputRetireApiInput,
 		ec.unmarshalInputRetrieveCredentialsInput,
+		ec.unmarshalInputRetryNotificationInput,
 		ec.unmarshalInputRevokeKeyInput,
 		ec.unmarshalInputRevokeKeySetInput,
 		ec.unmarshalInputRevokeKeySetsInput,
@@ -6654,6 +6976,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateGatewayInput,
 		ec.unmarshalInputUpdateGroupInput,
 		ec.unmarshalInputUpdateKeySetInput,
+		ec.unmarshalInputUpdateNotificationPreferencesInput,
 		ec.unmarshalInputUpdateOrganizationInput,
 		ec.unmarshalInputUpdatePolicyTemplateInput,
 		ec.unmarshalInputUpdateRoleInput,
@@ -6952,6 +7275,23 @@ type Query {
     """IDs of the objects."""
     ids: [ID!]!
   ): [Node]! @authorize
+  """Mails to people: who was told what, and whether it arrived. Newest first."""
+  notifications(
+    """Returns the elements that come after this cursor."""
+    after: String
+    """Returns the elements that come before this cursor."""
+    before: String
+    """Returns only the elements that match the filter."""
+    filter: NotificationFilter
+    """
+    Returns at most the first n elements. The default is 20, the maximum 100.
+    """
+    first: Int
+    """Returns at most the last n elements. The maximum is 100."""
+    last: Int
+    """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
+    orderBy: [NotificationOrder!]
+  ): NotificationConnection @authorize(permission: EVENT_READ)
   """Organizations."""
   organizations(
     """Returns the elements that come after this cursor."""
@@ -7425,6 +7765,19 @@ type Mutation {
     """What to do."""
     input: WithdrawRequestInput!
   ): WithdrawRequestPayload @authorize
+  """
+  Has a mail sent again that failed or could not be delivered, to the address that the recipient has now. One that waits
+  already stays as it is.
+  """
+  retryNotification(
+    """What to do."""
+    input: RetryNotificationInput!
+  ): RetryNotificationPayload @authorize(permission: TENANT_WRITE)
+  """Changes which mails the caller gets."""
+  updateNotificationPreferences(
+    """What to do."""
+    input: UpdateNotificationPreferencesInput!
+  ): UpdateNotificationPreferencesPayload @authorize
 }
 
 """
@@ -8171,7 +8524,7 @@ type Event implements Node {
 }
 
 """An object that events are about."""
-union EventSubject = Api | ApiSubscription | Application | ApprovalRequest | Environment | Gateway | Group | Key | KeySet | Organization | PolicyTemplate | Role | Tenant | User
+union EventSubject = Api | ApiSubscription | Application | ApprovalRequest | Environment | Gateway | Group | Key | KeySet | Notification | Organization | PolicyTemplate | Role | Tenant | User
 
 """Change of one property."""
 type PropertyChange {
@@ -8300,6 +8653,8 @@ enum EventType {
   KEY_SET_SUSPENDED
   """Name, labels or OAuth settings of a key set were changed."""
   KEY_SET_UPDATED
+  """Somebody had a mail sent again."""
+  NOTIFICATION_RETRIED
   """An organization was created."""
   ORGANIZATION_CREATED
   """An organization was deleted."""
@@ -9809,6 +10164,244 @@ input WithdrawRequestInput {
 type WithdrawRequestPayload {
   """The approval request."""
   approvalRequest: ApprovalRequest
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+# -----------------------------------------------------------------------------------------------
+# Mail
+# -----------------------------------------------------------------------------------------------
+
+"""
+One mail to one person: all of one kind that one operation has to tell them.
+"""
+type Notification implements Node {
+  """ID of the notification."""
+  id: ID!
+  """How often it was tried to send the mail."""
+  attempts: Int!
+  """Address that the mail goes to. Null: the recipient had none."""
+  emailAddress: EmailAddress @authorize(permission: IDENTITY_READ)
+  """IDs of the events that the mail tells of."""
+  eventIds: [ID!]!
+  """What the mail tells."""
+  kind: NotificationKind!
+  """Why the last attempt failed, or why the mail cannot be delivered."""
+  lastError: String
+  """Message-ID of the mail: the same however often it is sent."""
+  messageId: String!
+  """Who is told. Null when the user was deleted."""
+  recipient: User @authorize(permission: IDENTITY_READ)
+  """When the mail server took the mail over."""
+  sentAt: DateTime
+  """Status of the notification."""
+  status: NotificationStatus!
+  """Subject of the mail."""
+  subject: String!
+  """
+  Number that grows with every change. Pass it as ` + "`" + `expectedVersion` + "`" + ` to detect concurrent
+  edits.
+  """
+  version: Int!
+  """When the object was created."""
+  createdAt: DateTime!
+  """When the object was last changed."""
+  updatedAt: DateTime!
+}
+
+"""What people are told by mail."""
+enum NotificationKind {
+  """A request of the recipient was approved and its action performed."""
+  APPROVAL_APPROVED
+  """A request of the recipient lapsed."""
+  APPROVAL_EXPIRED
+  """A request of the recipient was approved when the action was not possible any more."""
+  APPROVAL_FAILED
+  """A request of the recipient was rejected."""
+  APPROVAL_REJECTED
+  """A request still waits for a decision of the recipient."""
+  APPROVAL_REMINDED
+  """A request waits for a decision of the recipient."""
+  APPROVAL_REQUESTED
+  """New credentials wait to be claimed by the recipient."""
+  CREDENTIALS_WAITING
+  """A key could not be brought to gateways."""
+  DEPLOYMENT_FAILED
+  """The validity of a key set ended."""
+  KEY_SET_EXPIRED
+  """The validity of a key set ends soon."""
+  KEY_SET_EXPIRING
+  """A key set got new validity."""
+  KEY_SET_RENEWED
+  """A key set was revoked."""
+  KEY_SET_REVOKED
+  """The latest key was replaced on schedule."""
+  KEY_SET_ROTATED
+  """The latest key is replaced soon."""
+  KEY_SET_ROTATION_COMING
+}
+
+"""Comparator for NotificationKind values. All given operators must hold."""
+input NotificationKindComparator {
+  """Equals the value."""
+  eq: NotificationKind
+  """Is one of the values."""
+  in: [NotificationKind!]
+  """Does not equal the value."""
+  neq: NotificationKind
+  """Is none of the values."""
+  nin: [NotificationKind!]
+}
+
+"""How far a notification has come."""
+enum NotificationStatus {
+  """The mail server refused it for good, or could not be reached for days."""
+  FAILED
+  """Waits to be sent, for the first time or again."""
+  QUEUED
+  """The mail server has taken it over."""
+  SENT
+  """The recipient has no email address, or may not sign in any more."""
+  UNDELIVERABLE
+}
+
+"""Comparator for NotificationStatus values. All given operators must hold."""
+input NotificationStatusComparator {
+  """Equals the value."""
+  eq: NotificationStatus
+  """Is one of the values."""
+  in: [NotificationStatus!]
+  """Does not equal the value."""
+  neq: NotificationStatus
+  """Is none of the values."""
+  nin: [NotificationStatus!]
+}
+
+"""What a tenant says of one kind of mail."""
+type NotificationRule {
+  """Whether mails of the kind are sent."""
+  isEnabled: Boolean!
+  """Kind of mail."""
+  kind: NotificationKind!
+  """Groups whose members get the mails besides those whom they concern."""
+  recipientGroups: [Group!] @authorize(permission: IDENTITY_READ)
+}
+
+"""What a tenant says of one kind of mail."""
+input NotificationRuleInput {
+  """Whether mails of the kind are sent. The default is true."""
+  isEnabled: Boolean
+  """Kind of mail."""
+  kind: NotificationKind!
+  """IDs of groups whose members get the mails besides those whom they concern, at most 20."""
+  recipientGroupIds: [ID!]
+}
+
+"""Whether somebody gets mails of a kind."""
+type NotificationPreference {
+  """Whether the user gets mails of the kind."""
+  isEnabled: Boolean!
+  """Kind of mail."""
+  kind: NotificationKind!
+}
+
+"""Whether somebody gets mails of a kind."""
+input NotificationPreferenceInput {
+  """Whether the user gets mails of the kind."""
+  isEnabled: Boolean!
+  """Kind of mail."""
+  kind: NotificationKind!
+}
+
+"""
+A page of notifications. Implements the Relay Cursor Connections specification.
+"""
+type NotificationConnection {
+  """Edges of the page, each pairing a node with its cursor."""
+  edges: [NotificationEdge!]!
+  """Nodes of the page, for clients that do not need per-edge cursors."""
+  nodes: [Notification!]!
+  """Information for requesting the next or the previous page."""
+  pageInfo: PageInfo!
+  """
+  Number of notifications that match the filter, ignoring pagination. Computed only when
+  selected.
+  """
+  totalCount: Int!
+}
+
+"""An edge in a connection of notifications."""
+type NotificationEdge {
+  """Opaque position of the node; pass it as ` + "`" + `after` + "`" + ` or ` + "`" + `before` + "`" + `."""
+  cursor: String!
+  """The item at the end of the edge."""
+  node: Notification!
+}
+
+"""Filter for notifications."""
+input NotificationFilter {
+  """Compares the ID."""
+  id: IDComparator
+  """All of the filters must match."""
+  and: [NotificationFilter!]
+  """Compares the kind."""
+  kind: NotificationKindComparator
+  """The filter must not match."""
+  not: NotificationFilter
+  """At least one of the filters must match."""
+  or: [NotificationFilter!]
+  """Filters on the recipient."""
+  recipient: UserFilter
+  """Compares the status."""
+  status: NotificationStatusComparator
+  """Compares the time of creation."""
+  createdAt: DateTimeComparator
+}
+
+"""Sort order for notifications."""
+input NotificationOrder {
+  """Direction of the sort."""
+  direction: OrderDirection! = ASC
+  """Property to sort by."""
+  field: NotificationOrderField!
+}
+
+"""Properties that notifications can be sorted by."""
+enum NotificationOrderField {
+  """By time of creation."""
+  CREATED_AT
+}
+
+"""Input of ` + "`" + `retryNotification` + "`" + `."""
+input RetryNotificationInput {
+  """ID of the notification."""
+  id: ID!
+  """
+  Why the change is made. Recorded in the event log.
+  """
+  comment: String
+  """Fails with ` + "`" + `STALE_VERSION` + "`" + ` unless the object still has this version."""
+  expectedVersion: Int
+}
+
+"""Payload of ` + "`" + `retryNotification` + "`" + `."""
+type RetryNotificationPayload {
+  """The notification."""
+  notification: Notification
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+"""Input of ` + "`" + `updateNotificationPreferences` + "`" + `."""
+input UpdateNotificationPreferencesInput {
+  """Kinds of mail that change. The others stay as they are."""
+  preferences: [NotificationPreferenceInput!]!
+}
+
+"""Payload of ` + "`" + `updateNotificationPreferences` + "`" + `."""
+type UpdateNotificationPreferencesPayload {
+  """For each kind of mail, whether the caller gets it now."""
+  notificationPreferences: [NotificationPreference!]
   """Errors that the caller can correct. Empty when the mutation succeeded."""
   userErrors: [UserError!]!
 }
@@ -11688,6 +12281,25 @@ type Viewer {
   ): ApprovalRequestConnection
   """When the credential expires. Live subscriptions end at that time. Null: when it is revoked."""
   credentialExpiresAt: DateTime
+  """For each kind of mail, whether the viewer gets it."""
+  notificationPreferences: [NotificationPreference!]!
+  """Mails to the viewer. Newest first."""
+  notifications(
+    """Returns the elements that come after this cursor."""
+    after: String
+    """Returns the elements that come before this cursor."""
+    before: String
+    """Returns only the elements that match the filter."""
+    filter: NotificationFilter
+    """
+    Returns at most the first n elements. The default is 20, the maximum 100.
+    """
+    first: Int
+    """Returns at most the last n elements. The maximum is 100."""
+    last: Int
+    """Sort order. Ties are broken by ` + "`" + `id` + "`" + `, so pages are stable."""
+    orderBy: [NotificationOrder!]
+  ): NotificationConnection
   """Permissions of the viewer that hold in the whole tenant."""
   permissions: [Permission!]!
   """Tenant that the credential belongs to."""
@@ -12298,6 +12910,10 @@ type TenantSettings {
   What new keys start with, unless their policy template says otherwise: 2 to 12 lower-case letters and digits, a letter first.
   """
   keyPrefix: String!
+  """What the subject of each mail begins with. Empty: nothing."""
+  mailSubjectPrefix: String!
+  """For each kind of mail, whether it is sent, and who gets it besides those whom it concerns."""
+  notificationRules: [NotificationRule!]!
   """
   IANA name of the time zone in which calendar durations are added and days begin, for example ` + "`" + `Europe/Berlin` + "`" + `.
   """
@@ -12444,6 +13060,10 @@ input UpdateTenantSettingsInput {
   What new keys start with: 2 to 12 lower-case letters and digits, a letter first.
   """
   keyPrefix: String
+  """What the subject of each mail begins with, at most 40 characters on one line. Empty: nothing."""
+  mailSubjectPrefix: String
+  """Rules for mail, each in the place of the one for its kind. Kinds that are not named keep theirs."""
+  notificationRules: [NotificationRuleInput!]
   """IANA name of the tenant's time zone."""
   timeZone: String
 }
@@ -13617,6 +14237,86 @@ func (ec *executionContext) childFields_Milestone(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type Milestone", field.Name)
 }
 
+func (ec *executionContext) childFields_Notification(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Notification_id(ctx, field)
+	case "attempts":
+		return ec.fieldContext_Notification_attempts(ctx, field)
+	case "emailAddress":
+		return ec.fieldContext_Notification_emailAddress(ctx, field)
+	case "eventIds":
+		return ec.fieldContext_Notification_eventIds(ctx, field)
+	case "kind":
+		return ec.fieldContext_Notification_kind(ctx, field)
+	case "lastError":
+		return ec.fieldContext_Notification_lastError(ctx, field)
+	case "messageId":
+		return ec.fieldContext_Notification_messageId(ctx, field)
+	case "recipient":
+		return ec.fieldContext_Notification_recipient(ctx, field)
+	case "sentAt":
+		return ec.fieldContext_Notification_sentAt(ctx, field)
+	case "status":
+		return ec.fieldContext_Notification_status(ctx, field)
+	case "subject":
+		return ec.fieldContext_Notification_subject(ctx, field)
+	case "version":
+		return ec.fieldContext_Notification_version(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Notification_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Notification_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Notification", field.Name)
+}
+
+func (ec *executionContext) childFields_NotificationConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_NotificationConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_NotificationConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_NotificationConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_NotificationConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type NotificationConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_NotificationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_NotificationEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_NotificationEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type NotificationEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_NotificationPreference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "isEnabled":
+		return ec.fieldContext_NotificationPreference_isEnabled(ctx, field)
+	case "kind":
+		return ec.fieldContext_NotificationPreference_kind(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type NotificationPreference", field.Name)
+}
+
+func (ec *executionContext) childFields_NotificationRule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "isEnabled":
+		return ec.fieldContext_NotificationRule_isEnabled(ctx, field)
+	case "kind":
+		return ec.fieldContext_NotificationRule_kind(ctx, field)
+	case "recipientGroups":
+		return ec.fieldContext_NotificationRule_recipientGroups(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type NotificationRule", field.Name)
+}
+
 func (ec *executionContext) childFields_OAuthClientSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "clientType":
@@ -13993,6 +14693,16 @@ func (ec *executionContext) childFields_RetrieveCredentialsPayload(ctx context.C
 	return nil, fmt.Errorf("no field named %q was found under type RetrieveCredentialsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RetryNotificationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "notification":
+		return ec.fieldContext_RetryNotificationPayload_notification(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RetryNotificationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RetryNotificationPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RevokeKeyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -14245,6 +14955,10 @@ func (ec *executionContext) childFields_TenantSettings(ctx context.Context, fiel
 		return ec.fieldContext_TenantSettings_isDailyExpirationNoticeEnabled(ctx, field)
 	case "keyPrefix":
 		return ec.fieldContext_TenantSettings_keyPrefix(ctx, field)
+	case "mailSubjectPrefix":
+		return ec.fieldContext_TenantSettings_mailSubjectPrefix(ctx, field)
+	case "notificationRules":
+		return ec.fieldContext_TenantSettings_notificationRules(ctx, field)
 	case "timeZone":
 		return ec.fieldContext_TenantSettings_timeZone(ctx, field)
 	case "version":
@@ -14321,6 +15035,16 @@ func (ec *executionContext) childFields_UpdateKeySetPayload(ctx context.Context,
 		return ec.fieldContext_UpdateKeySetPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateKeySetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateNotificationPreferencesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "notificationPreferences":
+		return ec.fieldContext_UpdateNotificationPreferencesPayload_notificationPreferences(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateNotificationPreferencesPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateNotificationPreferencesPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateOrganizationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14491,6 +15215,10 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_approvalInbox(ctx, field)
 	case "credentialExpiresAt":
 		return ec.fieldContext_Viewer_credentialExpiresAt(ctx, field)
+	case "notificationPreferences":
+		return ec.fieldContext_Viewer_notificationPreferences(ctx, field)
+	case "notifications":
+		return ec.fieldContext_Viewer_notifications(ctx, field)
 	case "permissions":
 		return ec.fieldContext_Viewer_permissions(ctx, field)
 	case "tenant":
@@ -15789,6 +16517,20 @@ func (ec *executionContext) field_Mutation_retrieveCredentials_args(ctx context.
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_retryNotification_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RetryNotificationInput, error) {
+			return ec.unmarshalNRetryNotificationInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRetryNotificationInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_revokeKeySet_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -16033,6 +16775,20 @@ func (ec *executionContext) field_Mutation_updateKeySet_args(ctx context.Context
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UpdateKeySetInput, error) {
 			return ec.unmarshalNUpdateKeySetInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateKeySetInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateNotificationPreferences_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateNotificationPreferencesInput, error) {
+			return ec.unmarshalNUpdateNotificationPreferencesInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateNotificationPreferencesInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -16821,6 +17577,60 @@ func (ec *executionContext) field_Query_nodes_args(ctx context.Context, rawArgs 
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_notifications_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*query.NotificationFilter, error) {
+			return ec.unmarshalONotificationFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) ([]query.Order[query.NotificationOrderField], error) {
+			return ec.unmarshalONotificationOrder2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg5
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_organizations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -17225,6 +18035,60 @@ func (ec *executionContext) field_Viewer_approvalInbox_args(ctx context.Context,
 	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
 		func(ctx context.Context, v any) ([]query.Order[query.ApprovalRequestOrderField], error) {
 			return ec.unmarshalOApprovalRequestOrder2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg5
+	return args, nil
+}
+
+func (ec *executionContext) field_Viewer_notifications_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*query.NotificationFilter, error) {
+			return ec.unmarshalONotificationFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) ([]query.Order[query.NotificationOrderField], error) {
+			return ec.unmarshalONotificationOrder2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderᚄ(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -31426,6 +32290,125 @@ func (ec *executionContext) fieldContext_Mutation_withdrawRequest(ctx context.Co
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_retryNotification(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_retryNotification(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RetryNotification(ctx, fc.Args["input"].(RetryNotificationInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "TENANT_WRITE")
+				if err != nil {
+					var zeroVal *RetryNotificationPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *RetryNotificationPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *RetryNotificationPayload) graphql.Marshaler {
+			return ec.marshalORetryNotificationPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRetryNotificationPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_retryNotification(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RetryNotificationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_retryNotification_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateNotificationPreferences(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateNotificationPreferences(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateNotificationPreferences(ctx, fc.Args["input"].(UpdateNotificationPreferencesInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Authorize == nil {
+					var zeroVal *UpdateNotificationPreferencesPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, nil)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *UpdateNotificationPreferencesPayload) graphql.Marshaler {
+			return ec.marshalOUpdateNotificationPreferencesPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateNotificationPreferencesPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateNotificationPreferences(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UpdateNotificationPreferencesPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateNotificationPreferences_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _NamedActor_displayName(ctx context.Context, field graphql.CollectedField, obj *NamedActor) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -31516,6 +32499,689 @@ func (ec *executionContext) _NotFoundError_path(ctx context.Context, field graph
 }
 func (ec *executionContext) fieldContext_NotFoundError_path(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("NotFoundError", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_id(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.NotificationID) graphql.Marshaler {
+			return ec.marshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_attempts(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_attempts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Attempts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_attempts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_emailAddress(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_emailAddress(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EmailAddress, nil
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "IDENTITY_READ")
+				if err != nil {
+					var zeroVal *string
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *string
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOEmailAddress2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_emailAddress(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type EmailAddress does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_eventIds(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_eventIds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EventIDs, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.EventID) graphql.Marshaler {
+			return ec.marshalNID2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐEventIDᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_eventIds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_kind(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.NotificationKind) graphql.Marshaler {
+			return ec.marshalNNotificationKind2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type NotificationKind does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_lastError(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_lastError(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastError, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_lastError(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_messageId(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_messageId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MessageID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_messageId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_recipient(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_recipient(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Notification().Recipient(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "IDENTITY_READ")
+				if err != nil {
+					var zeroVal *lifecycle.User
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.User
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_recipient(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Notification",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Notification_sentAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_sentAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SentAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_sentAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_status(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.NotificationStatus) graphql.Marshaler {
+			return ec.marshalNNotificationStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatus(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type NotificationStatus does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_subject(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_subject(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Subject, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_subject(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_version(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_createdAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Notification_updatedAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_updatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _NotificationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.Notification]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotificationConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*query.Edge[lifecycle.Notification]) graphql.Marshaler {
+			return ec.marshalNNotificationEdge2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotificationConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "NotificationConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_NotificationEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _NotificationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.Notification]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotificationConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*lifecycle.Notification) graphql.Marshaler {
+			return ec.marshalNNotification2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotificationConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "NotificationConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Notification(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _NotificationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.Notification]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotificationConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *query.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotificationConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "NotificationConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _NotificationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *query.Connection[lifecycle.Notification]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotificationConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotificationConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("NotificationConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _NotificationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *query.Edge[lifecycle.Notification]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotificationEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotificationEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("NotificationEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _NotificationEdge_node(ctx context.Context, field graphql.CollectedField, obj *query.Edge[lifecycle.Notification]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotificationEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Notification) graphql.Marshaler {
+			return ec.marshalNNotification2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotification(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotificationEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "NotificationEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Notification(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _NotificationPreference_isEnabled(ctx context.Context, field graphql.CollectedField, obj *manage.NotificationPreference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotificationPreference_isEnabled(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsEnabled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotificationPreference_isEnabled(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("NotificationPreference", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _NotificationPreference_kind(ctx context.Context, field graphql.CollectedField, obj *manage.NotificationPreference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotificationPreference_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.NotificationKind) graphql.Marshaler {
+			return ec.marshalNNotificationKind2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotificationPreference_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("NotificationPreference", field, false, false, errors.New("field of type NotificationKind does not have child fields"))
+}
+
+func (ec *executionContext) _NotificationRule_isEnabled(ctx context.Context, field graphql.CollectedField, obj *lifecycle.NotificationRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotificationRule_isEnabled(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsEnabled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotificationRule_isEnabled(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("NotificationRule", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _NotificationRule_kind(ctx context.Context, field graphql.CollectedField, obj *lifecycle.NotificationRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotificationRule_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.NotificationKind) graphql.Marshaler {
+			return ec.marshalNNotificationKind2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_NotificationRule_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("NotificationRule", field, false, false, errors.New("field of type NotificationKind does not have child fields"))
+}
+
+func (ec *executionContext) _NotificationRule_recipientGroups(ctx context.Context, field graphql.CollectedField, obj *lifecycle.NotificationRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_NotificationRule_recipientGroups(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.NotificationRule().RecipientGroups(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "IDENTITY_READ")
+				if err != nil {
+					var zeroVal []lifecycle.Group
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal []lifecycle.Group
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.Group) graphql.Marshaler {
+			return ec.marshalOGroup2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐGroupᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_NotificationRule_recipientGroups(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "NotificationRule",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Group(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _OAuthClientCredentials_clientId(ctx context.Context, field graphql.CollectedField, obj *OAuthClientCredentials) (ret graphql.Marshaler) {
@@ -34307,6 +35973,68 @@ func (ec *executionContext) fieldContext_Query_nodes(ctx context.Context, field 
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_notifications(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_notifications(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Notifications(ctx, fc.Args["after"].(*string), fc.Args["before"].(*string), fc.Args["filter"].(*query.NotificationFilter), fc.Args["first"].(*int), fc.Args["last"].(*int), fc.Args["orderBy"].([]query.Order[query.NotificationOrderField]))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "EVENT_READ")
+				if err != nil {
+					var zeroVal *query.Connection[lifecycle.Notification]
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *query.Connection[lifecycle.Notification]
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *query.Connection[lifecycle.Notification]) graphql.Marshaler {
+			return ec.marshalONotificationConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_notifications(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_NotificationConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_notifications_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_organizations(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -36159,6 +37887,70 @@ func (ec *executionContext) _RetrieveCredentialsPayload_userErrors(ctx context.C
 func (ec *executionContext) fieldContext_RetrieveCredentialsPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "RetrieveCredentialsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RetryNotificationPayload_notification(ctx context.Context, field graphql.CollectedField, obj *RetryNotificationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RetryNotificationPayload_notification(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Notification, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Notification) graphql.Marshaler {
+			return ec.marshalONotification2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotification(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RetryNotificationPayload_notification(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RetryNotificationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Notification(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RetryNotificationPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *RetryNotificationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RetryNotificationPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RetryNotificationPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RetryNotificationPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -38462,6 +40254,61 @@ func (ec *executionContext) fieldContext_TenantSettings_keyPrefix(_ context.Cont
 	return graphql.NewScalarFieldContext("TenantSettings", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _TenantSettings_mailSubjectPrefix(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TenantSettings_mailSubjectPrefix(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MailSubjectPrefix, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TenantSettings_mailSubjectPrefix(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TenantSettings", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _TenantSettings_notificationRules(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TenantSettings_notificationRules(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotificationRules, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.NotificationRule) graphql.Marshaler {
+			return ec.marshalNNotificationRule2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationRuleᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TenantSettings_notificationRules(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TenantSettings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_NotificationRule(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _TenantSettings_timeZone(ctx context.Context, field graphql.CollectedField, obj *object.TenantSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -38937,6 +40784,70 @@ func (ec *executionContext) _UpdateKeySetPayload_userErrors(ctx context.Context,
 func (ec *executionContext) fieldContext_UpdateKeySetPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "UpdateKeySetPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UpdateNotificationPreferencesPayload_notificationPreferences(ctx context.Context, field graphql.CollectedField, obj *UpdateNotificationPreferencesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateNotificationPreferencesPayload_notificationPreferences(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NotificationPreferences, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []manage.NotificationPreference) graphql.Marshaler {
+			return ec.marshalONotificationPreference2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋmanageᚐNotificationPreferenceᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateNotificationPreferencesPayload_notificationPreferences(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateNotificationPreferencesPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_NotificationPreference(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UpdateNotificationPreferencesPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *UpdateNotificationPreferencesPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateNotificationPreferencesPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateNotificationPreferencesPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateNotificationPreferencesPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -40422,6 +42333,82 @@ func (ec *executionContext) _Viewer_credentialExpiresAt(ctx context.Context, fie
 }
 func (ec *executionContext) fieldContext_Viewer_credentialExpiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Viewer", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Viewer_notificationPreferences(ctx context.Context, field graphql.CollectedField, obj *Viewer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Viewer_notificationPreferences(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Viewer().NotificationPreferences(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []manage.NotificationPreference) graphql.Marshaler {
+			return ec.marshalNNotificationPreference2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋmanageᚐNotificationPreferenceᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Viewer_notificationPreferences(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Viewer",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_NotificationPreference(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Viewer_notifications(ctx context.Context, field graphql.CollectedField, obj *Viewer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Viewer_notifications(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Viewer().Notifications(ctx, obj, fc.Args["after"].(*string), fc.Args["before"].(*string), fc.Args["filter"].(*query.NotificationFilter), fc.Args["first"].(*int), fc.Args["last"].(*int), fc.Args["orderBy"].([]query.Order[query.NotificationOrderField]))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *query.Connection[lifecycle.Notification]) graphql.Marshaler {
+			return ec.marshalONotificationConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Viewer_notifications(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Viewer",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_NotificationConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Viewer_notifications_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Viewer_permissions(ctx context.Context, field graphql.CollectedField, obj *Viewer) (ret graphql.Marshaler) {
@@ -45218,6 +47205,309 @@ func (ec *executionContext) unmarshalInputLimitsInput(ctx context.Context, obj a
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputNotificationFilter(ctx context.Context, obj any) (query.NotificationFilter, error) {
+	var it query.NotificationFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "and", "kind", "not", "or", "recipient", "status", "createdAt"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalOIDComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐIDComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "and":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("and"))
+			data, err := ec.unmarshalONotificationFilter2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationFilterᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.And = data
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalONotificationKindComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEnumComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = data
+		case "not":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("not"))
+			data, err := ec.unmarshalONotificationFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Not = data
+		case "or":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("or"))
+			data, err := ec.unmarshalONotificationFilter2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationFilterᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Or = data
+		case "recipient":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recipient"))
+			data, err := ec.unmarshalOUserFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐUserFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Recipient = data
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalONotificationStatusComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEnumComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "createdAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("createdAt"))
+			data, err := ec.unmarshalODateTimeComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐDateTimeComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CreatedAt = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputNotificationKindComparator(ctx context.Context, obj any) (query.EnumComparator[lifecycle.NotificationKind], error) {
+	var it query.EnumComparator[lifecycle.NotificationKind]
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"eq", "in", "neq", "nin"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "eq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("eq"))
+			data, err := ec.unmarshalONotificationKind2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Eq = data
+		case "in":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("in"))
+			data, err := ec.unmarshalONotificationKind2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKindᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.In = data
+		case "neq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("neq"))
+			data, err := ec.unmarshalONotificationKind2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Neq = data
+		case "nin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("nin"))
+			data, err := ec.unmarshalONotificationKind2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKindᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Nin = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputNotificationOrder(ctx context.Context, obj any) (query.Order[query.NotificationOrderField], error) {
+	var it query.Order[query.NotificationOrderField]
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["direction"]; !present {
+		asMap["direction"] = "ASC"
+	}
+
+	fieldsInOrder := [...]string{"direction", "field"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNNotificationOrderField2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputNotificationPreferenceInput(ctx context.Context, obj any) (NotificationPreferenceInput, error) {
+	var it NotificationPreferenceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"isEnabled", "kind"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "isEnabled":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isEnabled"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsEnabled = data
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalNNotificationKind2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputNotificationRuleInput(ctx context.Context, obj any) (NotificationRuleInput, error) {
+	var it NotificationRuleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"isEnabled", "kind", "recipientGroupIds"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "isEnabled":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isEnabled"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsEnabled = graphql.OmittableOf(data)
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalNNotificationKind2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = data
+		case "recipientGroupIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recipientGroupIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RecipientGroupIds = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputNotificationStatusComparator(ctx context.Context, obj any) (query.EnumComparator[lifecycle.NotificationStatus], error) {
+	var it query.EnumComparator[lifecycle.NotificationStatus]
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"eq", "in", "neq", "nin"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "eq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("eq"))
+			data, err := ec.unmarshalONotificationStatus2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatus(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Eq = data
+		case "in":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("in"))
+			data, err := ec.unmarshalONotificationStatus2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatusᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.In = data
+		case "neq":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("neq"))
+			data, err := ec.unmarshalONotificationStatus2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatus(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Neq = data
+		case "nin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("nin"))
+			data, err := ec.unmarshalONotificationStatus2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatusᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Nin = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputOAuthClientSettingsInput(ctx context.Context, obj any) (OAuthClientSettingsInput, error) {
 	var it OAuthClientSettingsInput
 	if obj == nil {
@@ -46247,6 +48537,50 @@ func (ec *executionContext) unmarshalInputRetrieveCredentialsInput(ctx context.C
 				return it, err
 			}
 			it.Comment = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputRetryNotificationInput(ctx context.Context, obj any) (RetryNotificationInput, error) {
+	var it RetryNotificationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "comment", "expectedVersion"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -47684,6 +50018,36 @@ func (ec *executionContext) unmarshalInputUpdateKeySetInput(ctx context.Context,
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputUpdateNotificationPreferencesInput(ctx context.Context, obj any) (UpdateNotificationPreferencesInput, error) {
+	var it UpdateNotificationPreferencesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"preferences"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "preferences":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("preferences"))
+			data, err := ec.unmarshalNNotificationPreferenceInput2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐNotificationPreferenceInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Preferences = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputUpdateOrganizationInput(ctx context.Context, obj any) (UpdateOrganizationInput, error) {
 	var it UpdateOrganizationInput
 	if obj == nil {
@@ -47941,7 +50305,7 @@ func (ec *executionContext) unmarshalInputUpdateTenantSettingsInput(ctx context.
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"defaultEnvironmentId", "defaultPolicyTemplateId", "expectedVersion", "expirationNoticeLeadTimes", "idempotencyRetention", "isDailyExpirationNoticeEnabled", "keyPrefix", "timeZone"}
+	fieldsInOrder := [...]string{"defaultEnvironmentId", "defaultPolicyTemplateId", "expectedVersion", "expirationNoticeLeadTimes", "idempotencyRetention", "isDailyExpirationNoticeEnabled", "keyPrefix", "mailSubjectPrefix", "notificationRules", "timeZone"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -47997,6 +50361,20 @@ func (ec *executionContext) unmarshalInputUpdateTenantSettingsInput(ctx context.
 				return it, err
 			}
 			it.KeyPrefix = graphql.OmittableOf(data)
+		case "mailSubjectPrefix":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("mailSubjectPrefix"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MailSubjectPrefix = graphql.OmittableOf(data)
+		case "notificationRules":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("notificationRules"))
+			data, err := ec.unmarshalONotificationRuleInput2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐNotificationRuleInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.NotificationRules = graphql.OmittableOf(data)
 		case "timeZone":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -48498,6 +50876,13 @@ func (ec *executionContext) _EventSubject(ctx context.Context, sel ast.Selection
 			return graphql.Null
 		}
 		return ec._Organization(ctx, sel, obj)
+	case lifecycle.Notification:
+		return ec._Notification(ctx, sel, &obj)
+	case *lifecycle.Notification:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Notification(ctx, sel, obj)
 	case lifecycle.KeySet:
 		return ec._KeySet(ctx, sel, &obj)
 	case *lifecycle.KeySet:
@@ -48623,6 +51008,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Organization(ctx, sel, obj)
+	case lifecycle.Notification:
+		return ec._Notification(ctx, sel, &obj)
+	case *lifecycle.Notification:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Notification(ctx, sel, obj)
 	case lifecycle.Milestone:
 		return ec._Milestone(ctx, sel, &obj)
 	case *lifecycle.Milestone:
@@ -55509,6 +57901,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "retryNotification":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_retryNotification(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "updateNotificationPreferences":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateNotificationPreferences(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -55595,6 +58001,362 @@ func (ec *executionContext) _NotFoundError(ctx context.Context, sel ast.Selectio
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var notificationImplementors = []string{"Notification", "EventSubject", "Node"}
+
+func (ec *executionContext) _Notification(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.Notification) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, notificationImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Notification")
+		case "id":
+			out.Values[i] = ec._Notification_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "attempts":
+			out.Values[i] = ec._Notification_attempts(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "emailAddress":
+			out.Values[i] = ec._Notification_emailAddress(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "eventIds":
+			out.Values[i] = ec._Notification_eventIds(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "kind":
+			out.Values[i] = ec._Notification_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastError":
+			out.Values[i] = ec._Notification_lastError(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "messageId":
+			out.Values[i] = ec._Notification_messageId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "recipient":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Notification_recipient(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "sentAt":
+			out.Values[i] = ec._Notification_sentAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "status":
+			out.Values[i] = ec._Notification_status(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "subject":
+			out.Values[i] = ec._Notification_subject(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "version":
+			out.Values[i] = ec._Notification_version(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = ec._Notification_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = ec._Notification_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var notificationConnectionImplementors = []string{"NotificationConnection"}
+
+func (ec *executionContext) _NotificationConnection(ctx context.Context, sel ast.SelectionSet, obj *query.Connection[lifecycle.Notification]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, notificationConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("NotificationConnection")
+		case "edges":
+			out.Values[i] = ec._NotificationConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nodes":
+			out.Values[i] = ec._NotificationConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._NotificationConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._NotificationConnection_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var notificationEdgeImplementors = []string{"NotificationEdge"}
+
+func (ec *executionContext) _NotificationEdge(ctx context.Context, sel ast.SelectionSet, obj *query.Edge[lifecycle.Notification]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, notificationEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("NotificationEdge")
+		case "cursor":
+			out.Values[i] = ec._NotificationEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._NotificationEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var notificationPreferenceImplementors = []string{"NotificationPreference"}
+
+func (ec *executionContext) _NotificationPreference(ctx context.Context, sel ast.SelectionSet, obj *manage.NotificationPreference) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, notificationPreferenceImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("NotificationPreference")
+		case "isEnabled":
+			out.Values[i] = ec._NotificationPreference_isEnabled(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "kind":
+			out.Values[i] = ec._NotificationPreference_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var notificationRuleImplementors = []string{"NotificationRule"}
+
+func (ec *executionContext) _NotificationRule(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.NotificationRule) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, notificationRuleImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("NotificationRule")
+		case "isEnabled":
+			out.Values[i] = ec._NotificationRule_isEnabled(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "kind":
+			out.Values[i] = ec._NotificationRule_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "recipientGroups":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._NotificationRule_recipientGroups(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -56940,6 +59702,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "notifications":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_notifications(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "organizations":
 			field := field
 
@@ -57934,6 +60718,49 @@ func (ec *executionContext) _RetrieveCredentialsPayload(ctx context.Context, sel
 			}
 		case "userErrors":
 			out.Values[i] = ec._RetrieveCredentialsPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var retryNotificationPayloadImplementors = []string{"RetryNotificationPayload"}
+
+func (ec *executionContext) _RetryNotificationPayload(ctx context.Context, sel ast.SelectionSet, obj *RetryNotificationPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, retryNotificationPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RetryNotificationPayload")
+		case "notification":
+			out.Values[i] = ec._RetryNotificationPayload_notification(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._RetryNotificationPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -59227,6 +62054,16 @@ func (ec *executionContext) _TenantSettings(ctx context.Context, sel ast.Selecti
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "mailSubjectPrefix":
+			out.Values[i] = ec._TenantSettings_mailSubjectPrefix(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notificationRules":
+			out.Values[i] = ec._TenantSettings_notificationRules(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "timeZone":
 			out.Values[i] = ec._TenantSettings_timeZone(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -59535,6 +62372,49 @@ func (ec *executionContext) _UpdateKeySetPayload(ctx context.Context, sel ast.Se
 			}
 		case "userErrors":
 			out.Values[i] = ec._UpdateKeySetPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var updateNotificationPreferencesPayloadImplementors = []string{"UpdateNotificationPreferencesPayload"}
+
+func (ec *executionContext) _UpdateNotificationPreferencesPayload(ctx context.Context, sel ast.SelectionSet, obj *UpdateNotificationPreferencesPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, updateNotificationPreferencesPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpdateNotificationPreferencesPayload")
+		case "notificationPreferences":
+			out.Values[i] = ec._UpdateNotificationPreferencesPayload_notificationPreferences(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._UpdateNotificationPreferencesPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -60514,6 +63394,82 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "notificationPreferences":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Viewer_notificationPreferences(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "notifications":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Viewer_notifications(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "permissions":
 			out.Values[i] = ec._Viewer_permissions(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -62553,6 +65509,23 @@ func (ec *executionContext) marshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋin
 	return res
 }
 
+func (ec *executionContext) unmarshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationID(ctx context.Context, v any) (lifecycle.NotificationID, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.NotificationID(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationID(ctx context.Context, sel ast.SelectionSet, v lifecycle.NotificationID) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) unmarshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐOrganizationID(ctx context.Context, v any) (lifecycle.OrganizationID, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := lifecycle.OrganizationID(tmp)
@@ -62686,6 +65659,35 @@ func (ec *executionContext) marshalNID2string(ctx context.Context, sel ast.Selec
 		}
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNID2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐEventIDᚄ(ctx context.Context, v any) ([]lifecycle.EventID, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]lifecycle.EventID, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐEventID(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNID2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐEventIDᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.EventID) graphql.Marshaler {
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNID2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐEventID(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNID2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
@@ -63151,6 +66153,183 @@ func (ec *executionContext) marshalNNode2ᚕgithubᚗcomᚋkeywrightᚋkeywright
 	return ret
 }
 
+func (ec *executionContext) marshalNNotification2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationᚄ(ctx context.Context, sel ast.SelectionSet, v []*lifecycle.Notification) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNNotification2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotification(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNNotification2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotification(ctx context.Context, sel ast.SelectionSet, v *lifecycle.Notification) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Notification(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNNotificationEdge2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*query.Edge[lifecycle.Notification]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNNotificationEdge2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNNotificationEdge2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEdge(ctx context.Context, sel ast.SelectionSet, v *query.Edge[lifecycle.Notification]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._NotificationEdge(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNNotificationFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationFilter(ctx context.Context, v any) (*query.NotificationFilter, error) {
+	res, err := ec.unmarshalInputNotificationFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNNotificationKind2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx context.Context, v any) (lifecycle.NotificationKind, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.NotificationKind(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNNotificationKind2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx context.Context, sel ast.SelectionSet, v lifecycle.NotificationKind) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNNotificationOrder2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrder(ctx context.Context, v any) (query.Order[query.NotificationOrderField], error) {
+	res, err := ec.unmarshalInputNotificationOrder(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNNotificationOrderField2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationOrderField(ctx context.Context, v any) (query.NotificationOrderField, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := query.NotificationOrderField(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNNotificationOrderField2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationOrderField(ctx context.Context, sel ast.SelectionSet, v query.NotificationOrderField) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNNotificationPreference2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋmanageᚐNotificationPreference(ctx context.Context, sel ast.SelectionSet, v manage.NotificationPreference) graphql.Marshaler {
+	return ec._NotificationPreference(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNNotificationPreference2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋmanageᚐNotificationPreferenceᚄ(ctx context.Context, sel ast.SelectionSet, v []manage.NotificationPreference) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNNotificationPreference2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋmanageᚐNotificationPreference(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNNotificationPreferenceInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐNotificationPreferenceInput(ctx context.Context, v any) (NotificationPreferenceInput, error) {
+	res, err := ec.unmarshalInputNotificationPreferenceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNNotificationPreferenceInput2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐNotificationPreferenceInputᚄ(ctx context.Context, v any) ([]NotificationPreferenceInput, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]NotificationPreferenceInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNNotificationPreferenceInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐNotificationPreferenceInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNNotificationRule2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationRule(ctx context.Context, sel ast.SelectionSet, v lifecycle.NotificationRule) graphql.Marshaler {
+	return ec._NotificationRule(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNNotificationRule2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationRuleᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.NotificationRule) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNNotificationRule2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationRule(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNNotificationRuleInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐNotificationRuleInput(ctx context.Context, v any) (NotificationRuleInput, error) {
+	res, err := ec.unmarshalInputNotificationRuleInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNNotificationStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatus(ctx context.Context, v any) (lifecycle.NotificationStatus, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.NotificationStatus(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNNotificationStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatus(ctx context.Context, sel ast.SelectionSet, v lifecycle.NotificationStatus) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) unmarshalNOAuthClientType2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐOAuthClientType(ctx context.Context, v any) (lifecycle.OAuthClientType, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := lifecycle.OAuthClientType(tmp)
@@ -63540,6 +66719,11 @@ func (ec *executionContext) unmarshalNRetireApiInput2githubᚗcomᚋkeywrightᚋ
 
 func (ec *executionContext) unmarshalNRetrieveCredentialsInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRetrieveCredentialsInput(ctx context.Context, v any) (RetrieveCredentialsInput, error) {
 	res, err := ec.unmarshalInputRetrieveCredentialsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRetryNotificationInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRetryNotificationInput(ctx context.Context, v any) (RetryNotificationInput, error) {
+	res, err := ec.unmarshalInputRetryNotificationInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -63999,6 +67183,11 @@ func (ec *executionContext) unmarshalNUpdateGroupInput2githubᚗcomᚋkeywright�
 
 func (ec *executionContext) unmarshalNUpdateKeySetInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateKeySetInput(ctx context.Context, v any) (UpdateKeySetInput, error) {
 	res, err := ec.unmarshalInputUpdateKeySetInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNUpdateNotificationPreferencesInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateNotificationPreferencesInput(ctx context.Context, v any) (UpdateNotificationPreferencesInput, error) {
+	res, err := ec.unmarshalInputUpdateNotificationPreferencesInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -66244,6 +69433,224 @@ func (ec *executionContext) marshalONode2githubᚗcomᚋkeywrightᚋkeywrightᚋ
 	return ec._Node(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalONotification2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotification(ctx context.Context, sel ast.SelectionSet, v *lifecycle.Notification) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Notification(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalONotificationConnection2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐConnection(ctx context.Context, sel ast.SelectionSet, v *query.Connection[lifecycle.Notification]) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._NotificationConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalONotificationFilter2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationFilterᚄ(ctx context.Context, v any) ([]*query.NotificationFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*query.NotificationFilter, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNNotificationFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationFilter(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalONotificationFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐNotificationFilter(ctx context.Context, v any) (*query.NotificationFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputNotificationFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalONotificationKind2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKindᚄ(ctx context.Context, v any) ([]lifecycle.NotificationKind, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]lifecycle.NotificationKind, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNNotificationKind2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalONotificationKind2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKindᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.NotificationKind) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNNotificationKind2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalONotificationKind2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx context.Context, v any) (*lifecycle.NotificationKind, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.NotificationKind(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalONotificationKind2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationKind(ctx context.Context, sel ast.SelectionSet, v *lifecycle.NotificationKind) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) unmarshalONotificationKindComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEnumComparator(ctx context.Context, v any) (*query.EnumComparator[lifecycle.NotificationKind], error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputNotificationKindComparator(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalONotificationOrder2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrderᚄ(ctx context.Context, v any) ([]query.Order[query.NotificationOrderField], error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]query.Order[query.NotificationOrderField], len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNNotificationOrder2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrder(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalONotificationPreference2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋmanageᚐNotificationPreferenceᚄ(ctx context.Context, sel ast.SelectionSet, v []manage.NotificationPreference) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNNotificationPreference2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋmanageᚐNotificationPreference(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalONotificationRuleInput2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐNotificationRuleInputᚄ(ctx context.Context, v any) ([]NotificationRuleInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]NotificationRuleInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNNotificationRuleInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐNotificationRuleInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalONotificationStatus2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatusᚄ(ctx context.Context, v any) ([]lifecycle.NotificationStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]lifecycle.NotificationStatus, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNNotificationStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatus(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalONotificationStatus2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatusᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.NotificationStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNNotificationStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatus(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalONotificationStatus2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatus(ctx context.Context, v any) (*lifecycle.NotificationStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.NotificationStatus(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalONotificationStatus2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐNotificationStatus(ctx context.Context, sel ast.SelectionSet, v *lifecycle.NotificationStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) unmarshalONotificationStatusComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEnumComparator(ctx context.Context, v any) (*query.EnumComparator[lifecycle.NotificationStatus], error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputNotificationStatusComparator(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalOOAuthClientSettings2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐOAuthClient(ctx context.Context, sel ast.SelectionSet, v *lifecycle.OAuthClient) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -66585,6 +69992,13 @@ func (ec *executionContext) marshalORetrieveCredentialsPayload2ᚖgithubᚗcom�
 		return graphql.Null
 	}
 	return ec._RetrieveCredentialsPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORetryNotificationPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRetryNotificationPayload(ctx context.Context, sel ast.SelectionSet, v *RetryNotificationPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RetryNotificationPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalORevocationReason2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐRevocationReason(ctx context.Context, v any) (*lifecycle.RevocationReason, error) {
@@ -67139,6 +70553,13 @@ func (ec *executionContext) marshalOUpdateKeySetPayload2ᚖgithubᚗcomᚋkeywri
 		return graphql.Null
 	}
 	return ec._UpdateKeySetPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOUpdateNotificationPreferencesPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateNotificationPreferencesPayload(ctx context.Context, sel ast.SelectionSet, v *UpdateNotificationPreferencesPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._UpdateNotificationPreferencesPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOUpdateOrganizationPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐUpdateOrganizationPayload(ctx context.Context, sel ast.SelectionSet, v *UpdateOrganizationPayload) graphql.Marshaler {

@@ -13,6 +13,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/keywright/keywright/graph/object"
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
 	"github.com/keywright/keywright/internal/query"
 )
 
@@ -792,6 +793,24 @@ type NotFoundError struct {
 
 func (NotFoundError) IsUserError() {}
 
+// Whether somebody gets mails of a kind.
+type NotificationPreferenceInput struct {
+	// Whether the user gets mails of the kind.
+	IsEnabled bool `json:"isEnabled"`
+	// Kind of mail.
+	Kind lifecycle.NotificationKind `json:"kind"`
+}
+
+// What a tenant says of one kind of mail.
+type NotificationRuleInput struct {
+	// Whether mails of the kind are sent. The default is true.
+	IsEnabled graphql.Omittable[*bool] `json:"isEnabled,omitempty"`
+	// Kind of mail.
+	Kind lifecycle.NotificationKind `json:"kind"`
+	// IDs of groups whose members get the mails besides those whom they concern, at most 20.
+	RecipientGroupIds graphql.Omittable[[]string] `json:"recipientGroupIds,omitempty"`
+}
+
 // Client ID and client secret of an OAuth 2.0 client.
 type OAuthClientCredentials struct {
 	// The client ID. It stays the same when the key set is regenerated.
@@ -1181,6 +1200,24 @@ type RetrieveCredentialsPayload struct {
 	Key *lifecycle.Key `json:"key,omitempty"`
 	// The secret values.
 	Credentials object.Credentials `json:"credentials,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
+// Input of `retryNotification`.
+type RetryNotificationInput struct {
+	// ID of the notification.
+	ID string `json:"id"`
+	// Why the change is made. Recorded in the event log.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+	// Fails with `STALE_VERSION` unless the object still has this version.
+	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
+}
+
+// Payload of `retryNotification`.
+type RetryNotificationPayload struct {
+	// The notification.
+	Notification *lifecycle.Notification `json:"notification,omitempty"`
 	// Errors that the caller can correct. Empty when the mutation succeeded.
 	UserErrors []object.UserError `json:"userErrors"`
 }
@@ -1604,6 +1641,20 @@ type UpdateKeySetPayload struct {
 	UserErrors []object.UserError `json:"userErrors"`
 }
 
+// Input of `updateNotificationPreferences`.
+type UpdateNotificationPreferencesInput struct {
+	// Kinds of mail that change. The others stay as they are.
+	Preferences []NotificationPreferenceInput `json:"preferences"`
+}
+
+// Payload of `updateNotificationPreferences`.
+type UpdateNotificationPreferencesPayload struct {
+	// For each kind of mail, whether the caller gets it now.
+	NotificationPreferences []manage.NotificationPreference `json:"notificationPreferences,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
 // Input of `updateOrganization`.
 type UpdateOrganizationInput struct {
 	// ID of the organization.
@@ -1713,6 +1764,10 @@ type UpdateTenantSettingsInput struct {
 	IsDailyExpirationNoticeEnabled graphql.Omittable[*bool] `json:"isDailyExpirationNoticeEnabled,omitempty"`
 	// What new keys start with: 2 to 12 lower-case letters and digits, a letter first.
 	KeyPrefix graphql.Omittable[*string] `json:"keyPrefix,omitempty"`
+	// What the subject of each mail begins with, at most 40 characters on one line. Empty: nothing.
+	MailSubjectPrefix graphql.Omittable[*string] `json:"mailSubjectPrefix,omitempty"`
+	// Rules for mail, each in the place of the one for its kind. Kinds that are not named keep theirs.
+	NotificationRules graphql.Omittable[[]NotificationRuleInput] `json:"notificationRules,omitempty"`
 	// IANA name of the tenant's time zone.
 	TimeZone graphql.Omittable[*string] `json:"timeZone,omitempty"`
 }
@@ -1784,6 +1839,10 @@ type Viewer struct {
 	ApprovalInbox *query.Connection[lifecycle.ApprovalRequest] `json:"approvalInbox,omitempty"`
 	// When the credential expires. Live subscriptions end at that time. Null: when it is revoked.
 	CredentialExpiresAt *time.Time `json:"credentialExpiresAt,omitempty"`
+	// For each kind of mail, whether the viewer gets it.
+	NotificationPreferences []manage.NotificationPreference `json:"notificationPreferences"`
+	// Mails to the viewer. Newest first.
+	Notifications *query.Connection[lifecycle.Notification] `json:"notifications,omitempty"`
 	// Permissions of the viewer that hold in the whole tenant.
 	Permissions []lifecycle.Permission `json:"permissions"`
 	// Tenant that the credential belongs to.

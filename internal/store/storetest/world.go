@@ -34,6 +34,7 @@ type world struct {
 	milestone  lifecycle.Milestone
 	bulk       lifecycle.BulkOperation
 	approval   lifecycle.ApprovalRequest
+	notice     lifecycle.Notification
 }
 
 // newWorld makes the rows of a tenant, every value present.
@@ -133,6 +134,7 @@ func newWorld() *world {
 	}
 	w.approval = w.newApproval(string(w.set.ID), lifecycle.ApprovalToRenew)
 	w.approval.KeySetID = &w.set.ID
+	w.notice = w.newNotice(lifecycle.EventID("evt_1"))
 	return w
 }
 
@@ -147,6 +149,16 @@ func (w *world) newApproval(subject string, action lifecycle.ApprovalAction) lif
 		ApproverGroupID: &w.group.ID, Mode: lifecycle.ApprovalByAnyone, RequiredApprovals: 2, IsSelfApprovalAllowed: true,
 		Decisions: []lifecycle.ApprovalDecision{{Decider: ada, IsApproved: true, Comment: ptr("fine"), DecidedAt: start}},
 		Status:    lifecycle.ApprovalPending, FailureReason: ptr("why"), ExpiresAt: at(5), RemindAt: at(3), ResolvedAt: at(4), Version: 1, CreatedAt: start, UpdatedAt: start,
+	}
+}
+
+// newNotice makes a notification of the world's user, every value present.
+func (w *world) newNotice(cause lifecycle.EventID) lifecycle.Notification {
+	return lifecycle.Notification{
+		ID: id[lifecycle.NotificationID](lifecycle.KindNotification), TenantID: w.tenant.ID, Kind: lifecycle.NotifyKeySetExpiring, Status: lifecycle.NotificationQueued,
+		RecipientID: w.user.ID, EmailAddress: ptr("ada@example.com"), Subject: "A \"subject\"", Cause: cause, EventIDs: []lifecycle.EventID{cause},
+		Content:   lifecycle.NotificationContent{Tenant: "T", Zone: "Europe/Berlin", More: 3, Items: []lifecycle.NotificationItem{{SubjectID: "ks_1", KeySet: "<b>", ExpiresAt: &start, Gateways: []string{"g"}}}},
+		MessageID: "x@y", Attempts: 2, LastError: ptr("why"), SentAt: &start, Version: 1, CreatedAt: start, UpdatedAt: start,
 	}
 }
 
@@ -185,7 +197,7 @@ func (w *world) event(summary string) lifecycle.Event {
 func (w *world) rows() []any {
 	return []any{
 		&w.tenant, &w.org, &w.group, &w.user, &w.role, &w.assignment, &w.signIn, &w.env, &w.gateway, &w.template, &w.policy,
-		&w.api, &w.app, &w.sub, &w.set, &w.key, &w.milestone, &w.bulk, &w.approval,
+		&w.api, &w.app, &w.sub, &w.set, &w.key, &w.milestone, &w.bulk, &w.approval, &w.notice,
 	}
 }
 

@@ -1,0 +1,132 @@
+package mail
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
+	"github.com/keywright/keywright/internal/secret"
+)
+
+// TLS is how a connection to a mail server is encrypted.
+type TLS string
+
+// Values of TLS.
+const (
+	StartTLS    TLS = "starttls" // begins in clear, and goes on encrypted or not at all
+	ImplicitTLS TLS = "implicit" // encrypted from the first byte
+	NoTLS       TLS = "none"
+)
+
+// Times that a mail server may take.
+const (
+	timeoutOfStep = 10 * time.Second
+	timeoutOfMail = 25 * time.Second // below that of a job
+)
+
+// SMTP says how a mail server is reached.
+type SMTP struct {
+	Host     string
+	Port     int
+	TLS      TLS
+	User     string // empty: without authentication
+	Password secret.Text
+	Roots    *x509.CertPool // who may vouch for the server; null: whom the machine trusts
+}
+
+// Check refuses what cannot be meant.
+func (s SMTP) Check() error {
+	switch {
+	case s.Host == "":
+		return nil
+	case s.Port < 1 || s.Port > 65535:
+		return errors.New("smtp-port: must be from 1 to 65535")
+	case s.TLS != StartTLS && s.TLS != ImplicitTLS && s.TLS != NoTLS:
+		return errors.New("smtp-tls: must be starttls, implicit or none")
+	case s.User == "" && s.Password.Reveal() != "":
+		return errors.New("smtp-user: there is a password and no user")
+	case s.User != "" && s.Password.Reveal() == "":
+		return errors.New("smtp-user: there is no password: set KEYWRIGHT_SMTP_PASSWORD or smtp-password-file")
+	case s.User != "" && s.TLS == NoTLS:
+		return errors.New("smtp-tls: a password is not sent in clear")
+	}
+	return nil
+}
+
+// ToServer returns a post that hands mails to a mail server.
+func ToServer(templates *Templates, s Sender, at SMTP) (*Post, error) {
+	if err := at.Check(); err != nil {
+		return nil, err
+	}
+	return newPost(templates, s, &server{at: at})
+}
+
+// server is a mail server. Each mail is handed over on a connection of its own.
+type server struct{ at SMTP }
+
+func (s *server) send(ctx context.Context, _ lifecycle.NotificationID, message *gomail.Msg) error {
+	ctx, cancel := context.WithTimeout(ctx, timeoutOfMail)
+	defer cancel()
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	conversation, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return fmt.Errorf("reach the mail server: %w", err)
+	}
+	err = client.SendWithSMTPClient(conversation, message)
+	_ = client.CloseWithSMTPClient(conversation) // what it has taken over it has taken over
+	if err == nil {
+		return nil
+	}
+	if err = fmt.Errorf("hand the mail to the mail server: %w", err); isRefusal(err) {
+		return &manage.MailRefusedError{Reason: err.Error()}
+	}
+	return err
+}
+
+func (s *server) client() (*gomail.Client, error) {
+	options := []gomail.Option{
+		gomail.WithPort(s.at.Port), gomail.WithTimeout(timeoutOfStep),
+		gomail.WithTLSConfig(&tls.Config{ServerName: s.at.Host, RootCAs: s.at.Roots, MinVersion: tls.VersionTLS12}),
+	}
+	switch s.at.TLS {
+	case StartTLS:
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+	case ImplicitTLS:
+		options = append(options, gomail.WithSSL())
+	case NoTLS:
+		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
+	}
+	if s.at.User != "" {
+		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(s.at.User), gomail.WithPassword(s.at.Password.Reveal()))
+	}
+	client, err := gomail.NewClient(s.at.Host, options...)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the connection to the mail server: %w", err)
+	}
+	return client, nil
+}
+
+// isRefusal reports whether the server refuses this recipient or this message for good. That it refuses the sender or the
+// password is a fault of the configuration, which somebody will mend.
+func isRefusal(err error) bool {
+	refused, ok := errors.AsType[*gomail.SendError](err)
+	if !ok || refused.IsTemp() || refused.ErrorCode() < 500 {
+		return false
+	}
+	//exhaustive:ignore
+	switch refused.Reason {
+	case gomail.ErrSMTPRcptTo, gomail.ErrSMTPData, gomail.ErrSMTPDataClose, gomail.ErrWriteContent:
+		return true
+	}
+	return false
+}

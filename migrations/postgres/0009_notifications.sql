@@ -1,0 +1,32 @@
+-- Mail: what people are told, who of them wants it, and what a tenant says about it.
+
+ALTER TABLE tenants
+    ADD COLUMN mail_subject_prefix text NOT NULL DEFAULT '',
+    ADD COLUMN notification_rules jsonb NOT NULL DEFAULT '[]';
+ALTER TABLE users ADD COLUMN muted_notifications jsonb NOT NULL DEFAULT '[]';
+
+-- A notification outlives its recipient and what it is about, as the log does.
+CREATE TABLE notifications (
+    id            text        NOT NULL PRIMARY KEY,
+    tenant_id     text        NOT NULL REFERENCES tenants (id),
+    kind          text        NOT NULL CHECK (kind IN ('APPROVAL_APPROVED', 'APPROVAL_EXPIRED', 'APPROVAL_FAILED', 'APPROVAL_REJECTED', 'APPROVAL_REMINDED', 'APPROVAL_REQUESTED', 'CREDENTIALS_WAITING', 'DEPLOYMENT_FAILED', 'KEY_SET_EXPIRED', 'KEY_SET_EXPIRING', 'KEY_SET_RENEWED', 'KEY_SET_REVOKED', 'KEY_SET_ROTATED', 'KEY_SET_ROTATION_COMING')),
+    status        text        NOT NULL CHECK (status IN ('FAILED', 'QUEUED', 'SENT', 'UNDELIVERABLE')),
+    recipient_id  text        NOT NULL,
+    email_address text,
+    subject       text        NOT NULL,
+    content       jsonb       NOT NULL,
+    event_ids     jsonb       NOT NULL,
+    cause         text        NOT NULL,
+    message_id    text        NOT NULL,
+    attempts      integer     NOT NULL,
+    last_error    text,
+    sent_at       timestamptz,
+    version       integer     NOT NULL,
+    created_at    timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX notifications_cause ON notifications (tenant_id, cause, kind, recipient_id);
+CREATE INDEX notifications_by_created_at ON notifications (tenant_id, created_at, id);
+CREATE INDEX notifications_status ON notifications (tenant_id, status, created_at, id);
+CREATE INDEX notifications_recipient ON notifications (tenant_id, recipient_id, created_at, id);
+CREATE INDEX notifications_created_at ON notifications (created_at);
