@@ -42,9 +42,9 @@ func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, p *v
 func isHot(path string) bool { return path == httpapi.ValidatePath || httpapi.IsAuthorizePath(path) }
 
 // doors answers what is hot, past everything that other requests go through.
-func (s *Server) doors(authenticate httpapi.Authenticate, metrics *httpapi.Metrics, validator validator) http.Handler {
+func (s *Server) doors(authenticate httpapi.Authenticate, metrics *httpapi.Metrics, validator validator, apis *authorize.APIs) http.Handler {
 	now := s.config.now()
-	door := &authorize.Door{Validator: validator, Asserter: s.oauth.asserts, Now: now, Logger: s.logger}
+	door := &authorize.Door{Validator: validator, Asserter: s.oauth.asserts, APIs: apis, Now: now, Logger: s.logger}
 	if s.grpcListener != nil {
 		s.grpc = extauthz.NewServer(&extauthz.Service{Door: door, Now: now, Observe: metrics.Observer("ext_authz")}, s.logger)
 	}

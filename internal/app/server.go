@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/keywright/keywright/internal/app/projection"
+	"github.com/keywright/keywright/internal/authorize"
 	"github.com/keywright/keywright/internal/httpapi"
 	"github.com/keywright/keywright/internal/jobs"
 	"github.com/keywright/keywright/internal/lifecycle"
@@ -161,7 +162,15 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		return err
 	}
 	s.validation.Tokens = s.oauth.tokens
-	s.serveOver(db, keyring, now)
+	apis, err := authorize.NewAPIs(func(ctx context.Context, tenant lifecycle.TenantID, api lifecycle.APIID) (bool, error) {
+		var found []lifecycle.API
+		err := db.Get(ctx, tenant, &found, []string{string(api)})
+		return len(found) > 0, err
+	})
+	if err != nil {
+		return err
+	}
+	s.serveOver(db, keyring, apis, now)
 	return s.runJobs()
 }
 
@@ -195,14 +204,14 @@ func openShared(c Config, logger *slog.Logger) (shared.State, error) {
 	return state, nil
 }
 
-func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, now func() time.Time) {
+func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, apis *authorize.APIs, now func() time.Time) {
 	authenticate := manage.NewAuthenticator(db, keyring, now).Authenticate
 	metrics := httpapi.NewMetrics()
 	s.registerMetrics(metrics.Registry, s.validation)
 	s.registerLimits(metrics.Registry)
 	validators := validator{s.validation, metrics}
 	s.graph = s.newGraph(db, authenticate, validators)
-	hot := s.doors(authenticate, metrics, validators)
+	hot := s.doors(authenticate, metrics, validators, apis)
 	rest := httpapi.Middleware(s.logger, metrics, now, s.routes(authenticate, metrics))
 	s.http = &plainhttp.Server{
 		Handler: hot, Serves: isHot, Now: machineTime, Logger: s.logger,

@@ -11,7 +11,7 @@ const (
 	Admitted = Reason(lifecycle.VerdictValid)
 	// UnknownGateway says that there is no gateway token, more than one, or one of no gateway.
 	UnknownGateway Reason = "GATEWAY_UNAUTHENTICATED"
-	// UnknownAPI says that what the gateway's configuration names cannot be an API.
+	// UnknownAPI says that what the gateway's configuration names is no API.
 	UnknownAPI Reason = "API_UNKNOWN"
 	// AmbiguousCall says that what the gateway says of the call cannot be told from what its client says: a header in which
 	// the gateway describes the call stands there twice, or one that some applications take for ours.

@@ -18,6 +18,9 @@ import (
 // maxBatch is the largest number of credentials that one request may ask about.
 const maxBatch = 500
 
+// maxScopes is the largest number of scopes that one call may need.
+const maxScopes = 100
+
 var (
 	// errPresentation says what a body must be. It never says what the body is: that could hold a credential.
 	errPresentation = errors.New("the body must be one JSON object in UTF-8 with the texts credential, publicIdentifier, apiId, " +
@@ -25,6 +28,7 @@ var (
 	errNoCredential = errors.New("credential: a value is needed")
 	errAddress      = errors.New("ipAddress: must be an IPv4 or IPv6 address")
 	errNUL          = errors.New("NUL characters are not allowed")
+	errScopes       = fmt.Errorf("scopes: at most %d are allowed", maxScopes)
 	errBatch        = fmt.Errorf("a list must hold from 1 to %d objects", maxBatch)
 )
 
@@ -42,6 +46,8 @@ func (q *question) presentation() (validate.Presentation, error) {
 	switch {
 	case q.credential == "":
 		return p, errNoCredential
+	case len(q.scopes) > maxScopes:
+		return p, errScopes
 	case hasNUL(q.apiID), hasNUL(q.environmentSlug), hasNUL(q.publicIdentifier), slices.ContainsFunc(q.scopes, hasNUL):
 		return p, errNUL
 	}

@@ -152,7 +152,12 @@ func (c *conn) respond() bool {
 	_, err := c.Write(a.out)
 	c.server.keep(a)
 	c.isServed = true
-	return err == nil && !isClose && (len(c.read) > 0 || c.state.CompareAndSwap(int32(busy), int32(idle)))
+	return err == nil && !isClose && (len(c.read) > 0 || c.rest())
+}
+
+// rest makes the connection idle, unless the server stops: who stops it looks for idle ones once.
+func (c *conn) rest() bool {
+	return c.state.CompareAndSwap(int32(busy), int32(idle)) && !c.server.isStopping.Load()
 }
 
 // handle runs the handler; false when it gave up. What it says then is lost with the connection, as with net/http.

@@ -282,6 +282,21 @@ func TestAStopLetsRequestsEnd(t *testing.T) {
 	}
 }
 
+// However a stop falls together with requests, no connection is forgotten.
+func TestAStopAtAnyMomentEnds(t *testing.T) {
+	for range 300 {
+		s := start(t)
+		c := s.dial(t)
+		c.send(first)
+		c.expect(`plain GET /plain/1 ["a"] `)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		if err := s.Shutdown(ctx); err != nil { // while the other side goes back to waiting
+			t.Fatal(err)
+		}
+		cancel()
+	}
+}
+
 func TestAStopWaitsNoLongerThanItMay(t *testing.T) {
 	s := start(t)
 	c := s.dial(t)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,6 +68,7 @@ func TestR42_AGatewayValidatesForItsTenantAndItsEnvironmentAlone(t *testing.T) {
 		expect("its own", as(token), question, 200, "VALID")
 		expect("of another environment", as(elsewhere), question, 200, "WRONG_ENVIRONMENT")
 		expect("named otherwise", as(token), vars{"credential": key, "environmentSlug": "elsewhere"}, 400, "BAD_REQUEST")
+		expect("more scopes than a call can need", as(token), vars{"credential": key, "scopes": slices.Repeat([]string{"read"}, 101)}, 400, "BAD_REQUEST")
 		expect("no token", http.Header{}, question, 401, "UNAUTHENTICATED")
 		expect("a key instead of a token", as(key), question, 401, "UNAUTHENTICATED")
 		expect("two tokens", http.Header{"X-Keywright-Gateway-Token": {token, token}}, question, 400, "AMBIGUOUS_CALLER")

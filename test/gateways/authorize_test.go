@@ -124,7 +124,7 @@ func TestEveryRefusalHasItsReasonForTheGatewayAndOneTextForTheCaller(t *testing.
 			"R-42: another environment":    {token, path, with("X-Api-Key", y.elsewhere), 403, "WRONG_ENVIRONMENT"},
 			"R-42: and the other way":      {y.otherEnvironmentsGateway, path, with("X-Api-Key", y.valid), 403, ""},
 			"an API without subscription":  {token, "/v1/authorize/" + y.otherAPI, with("X-Api-Key", y.valid), 403, "FORBIDDEN"},
-			"an API that does not exist":   {token, "/v1/authorize/api_01h455vb4pex5vsknk084sn02q", with("X-Api-Key", y.valid), 403, "FORBIDDEN"},
+			"an API that does not exist":   {token, "/v1/authorize/api_01h455vb4pex5vsknk084sn02q", with("X-Api-Key", y.valid), 403, "API_UNKNOWN"},
 			"what cannot be an API":        {token, "/v1/authorize/orders", with("X-Api-Key", y.valid), 403, "API_UNKNOWN"},
 			"an environment for an API":    {token, "/v1/authorize/" + y.env, with("X-Api-Key", y.valid), 403, "API_UNKNOWN"},
 			"no gateway":                   {"", path, with("X-Api-Key", y.valid), 401, "GATEWAY_UNAUTHENTICATED"},
