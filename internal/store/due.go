@@ -89,7 +89,8 @@ func (t *tx) UpdateAll(ctx context.Context, rows any) error {
 	}
 	table := t.store.write.Table(v.Elem().Type().Elem())
 	for part := range parts(v) {
-		q := t.NewInsert().Model(part).On("CONFLICT (id) DO UPDATE").Where("?TableAlias.tenant_id = EXCLUDED.tenant_id")
+		// Without returned rows, which would be counted instead of those that were written.
+		q := t.NewInsert().Model(part).Returning("NULL").On("CONFLICT (id) DO UPDATE").Where("?TableAlias.tenant_id = EXCLUDED.tenant_id")
 		for _, name := range otherColumns(table, []string{"id", "tenant_id", "created_at"}) {
 			q = q.Set("? = EXCLUDED.?", bun.Ident(name), bun.Ident(name))
 		}

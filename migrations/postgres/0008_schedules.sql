@@ -4,11 +4,10 @@ ALTER TABLE tenants
     ADD COLUMN expiration_notice_lead_times jsonb NOT NULL DEFAULT '["P30D", "P7D", "P1D"]',
     ADD COLUMN is_daily_expiration_notice_enabled boolean NOT NULL DEFAULT FALSE;
 
--- notice_at is when something is to be told next. The default lies in the past and means that nobody has planned it yet:
--- so the rows that are there get their notices, and those that a node of the version before writes.
+-- notice_at is when something is to be told next.
 ALTER TABLE key_sets
     ADD COLUMN schedule_start_at timestamptz,
-    ADD COLUMN notice_at timestamptz DEFAULT '1970-01-01 00:00:00+00';
+    ADD COLUMN notice_at timestamptz;
 
 -- What is due is found by tenant, so that a tenant that is suspended costs nothing while it waits.
 CREATE INDEX key_sets_rotation_due ON key_sets (tenant_id, rotates_at) WHERE status IN ('ACTIVE', 'SUSPENDED') AND rotates_at IS NOT NULL;
@@ -22,6 +21,9 @@ CREATE TABLE notice_plans (
     since      timestamptz NOT NULL, -- of the change
     done_until text        NOT NULL  -- id of the last key set that was planned, empty before the first
 );
+
+-- The key sets that are there: since ever, so the last notice that they have missed is told, too.
+INSERT INTO notice_plans (tenant_id, since, done_until) SELECT id, '1970-01-01 00:00:00+00', '' FROM tenants;
 
 -- When somebody is reminded of a request; null: never, or it has been done.
 ALTER TABLE approval_requests ADD COLUMN remind_at timestamptz;

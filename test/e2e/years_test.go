@@ -96,7 +96,9 @@ func (y *years) acts() map[string]func(t *testing.T) {
 		"2026-12-31": restart(0),
 		"2027-01-15": move("renewKeySet", "Extended"),
 		"2027-02-10": move("renewKeySet", "Renewed"),
-		"2027-04-10": func(t *testing.T) { y.change(t, "revokeKeySet", "keySet { id }", vars{"id": y.sets["Monthly"], "reason": "NO_LONGER_NEEDED"}) },
+		"2027-04-10": func(t *testing.T) {
+			y.change(t, "revokeKeySet", "keySet { id }", vars{"id": y.sets["Monthly"], "reason": "NO_LONGER_NEEDED"})
+		},
 		"2027-12-01": move("reactivateKeySet", "Suspended"),
 		"2027-12-31": restart(1),
 		"2028-01-10": move("renewKeySet", "Extended"),
