@@ -17,9 +17,11 @@ import (
 const DefaultCostLimit = 20_000
 
 const (
-	pageCost  = 10 // a page below one parent may be a statement of its own
-	listCost  = 5  // lists without pages are short
-	costLimit = 1 << 30
+	pageCost = 10 // a page below one parent may be a statement of its own
+	listCost = 5  // lists without pages are short
+	// summaryCost keeps one operation from counting many times: a count looks at every key set that matches.
+	summaryCost = 500
+	costLimit   = 1 << 30
 )
 
 // costed is a schema whose fields cost what they can return: a page costs its size times what is selected of one object,
@@ -35,6 +37,8 @@ func (c costed) Complexity(_ context.Context, typeName, field string, childCompl
 	switch {
 	case typeName == "KeySet" && field == "usage":
 		return bounded(1 + bounded(max(1, usageBuckets(rawArgs)/listCost)*childComplexity)), true
+	case typeName == "Query" && field == "keySetSummary":
+		return summaryCost, true
 	case strings.HasSuffix(definition.Type.Name(), "Connection"):
 		return bounded(pageCost + bounded(pageSize(rawArgs)*childComplexity)), true
 	case rawArgs["ids"] != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/keywright/keywright/graph/internal/gen"
+	"github.com/keywright/keywright/graph/object"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/manage"
 )
@@ -24,7 +25,7 @@ func (m mutationResolver) CreatePolicyTemplate(ctx context.Context, in gen.Creat
 	}
 	template, err := m.Manage.CreatePolicyTemplate(ctx, m.call(ctx, nil), create)
 	payload := &gen.CreatePolicyTemplatePayload{PolicyTemplate: template}
-	payload.UserErrors, err = m.userErrors(ctx, err)
+	payload.UserErrors, payload.Warnings, err = m.userErrorsAndWarnings(ctx, template, err)
 	return payload, err
 }
 
@@ -79,8 +80,18 @@ func (m mutationResolver) UpdatePolicyTemplate(ctx context.Context, in gen.Updat
 	}
 	template, err := m.Manage.UpdatePolicyTemplate(ctx, m.call(ctx, nil), update)
 	payload := &gen.UpdatePolicyTemplatePayload{PolicyTemplate: template}
-	payload.UserErrors, err = m.userErrors(ctx, err)
+	payload.UserErrors, payload.Warnings, err = m.userErrorsAndWarnings(ctx, template, err)
 	return payload, err
+}
+
+// userErrorsAndWarnings shows what a change of a template ended with. Where it was refused there is nothing to warn of.
+func (m mutationResolver) userErrorsAndWarnings(ctx context.Context, template *lifecycle.PolicyTemplate, err error) ([]object.UserError, []lifecycle.PolicyWarning, error) {
+	refusals, err := m.userErrors(ctx, err)
+	if err != nil || template == nil {
+		return refusals, []lifecycle.PolicyWarning{}, err
+	}
+	warnings, err := scopeFrom(ctx).warnings(ctx, template)
+	return refusals, warnings, err
 }
 
 func (m mutationResolver) ArchivePolicyTemplate(ctx context.Context, in gen.ArchivePolicyTemplateInput) (*gen.ArchivePolicyTemplatePayload, error) {

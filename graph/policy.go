@@ -18,6 +18,22 @@ func (r policyTemplateResolver) Apis(ctx context.Context, of *lifecycle.PolicyTe
 	return pageOf(ctx, q, r.Store.APIs, scopeFrom(ctx).noteAPI)
 }
 
+func (policyTemplateResolver) Warnings(ctx context.Context, of *lifecycle.PolicyTemplate) ([]lifecycle.PolicyWarning, error) {
+	return scopeFrom(ctx).warnings(ctx, of)
+}
+
+// warnings looks for approvers only where the rules ask for some, and once for all templates of a response.
+func (s *scope) warnings(ctx context.Context, of *lifecycle.PolicyTemplate) ([]lifecycle.PolicyWarning, error) {
+	if len(of.Approvals) == 0 {
+		return of.WarningsAmong(nil), nil
+	}
+	approvers, err := all(ctx, s.approvers, of.TenantID)
+	if err != nil {
+		return []lifecycle.PolicyWarning{}, err
+	}
+	return of.WarningsAmong(approvers), nil
+}
+
 func (policyResolver) Template(ctx context.Context, of *lifecycle.Policy) (*lifecycle.PolicyTemplate, error) {
 	return need(ctx, scopeFrom(ctx).policyTemplates, of.TemplateID, "policy template")
 }

@@ -56,6 +56,7 @@ type scope struct {
 	groupsOfUsers          *loader[lifecycle.UserID, []lifecycle.Group]
 	groupsOfOrganizations  *loader[lifecycle.OrganizationID, []lifecycle.Group]
 	roleAssignmentsOfUsers *loader[lifecycle.UserID, []lifecycle.RoleAssignment]
+	approvers              *loader[lifecycle.TenantID, []lifecycle.Approver] // of the caller's tenant
 	keyPages               *pages[lifecycle.Key]
 	apiSubscriptionPages   *pages[lifecycle.APISubscription]
 	authorizedAPIPages     *pages[lifecycle.API]
@@ -128,11 +129,17 @@ func (s *scope) loadBelongings() {
 	s.groupsOfUsers = many(s, s.users.cohort, s.store.GroupsOfUsers, s.noteGroup)
 	s.groupsOfOrganizations = many(s, s.organizations.cohort, s.store.GroupsOfOrganizations, s.noteGroup)
 	s.roleAssignmentsOfUsers = many(s, s.users.cohort, s.store.RoleAssignmentsOfUsers, s.noteRoleAssignment)
+	s.approvers = newLoader(&cohort[lifecycle.TenantID]{}, s.loadApprovers)
 	s.keyPages = newPages(s.keySets.cohort, s.noteKey)
 	s.apiSubscriptionPages = newPages(s.keySets.cohort, s.noteAPISubscription)
 	s.authorizedAPIPages = newPages(s.keySets.cohort, s.noteAPI)
 	s.eventPages = newPages(s.keySets.cohort, s.noteEvent)
 	s.usage = &usages{scope: s, bySpan: map[lifecycle.UsageSpan]*loader[lifecycle.KeySetID, *lifecycle.UsageSeries]{}}
+}
+
+func (s *scope) loadApprovers(ctx context.Context, _ []lifecycle.TenantID) (map[lifecycle.TenantID][]lifecycle.Approver, error) {
+	approvers, err := s.store.Approvers(ctx, s.caller.TenantID, s.now)
+	return map[lifecycle.TenantID][]lifecycle.Approver{s.caller.TenantID: approvers}, err
 }
 
 // byID makes the loader of one kind of object. note tells an object's id, after it announced what the object refers to.

@@ -60,11 +60,15 @@ func (v Validation) ExpiresAt() *time.Time {
 	if v.Facts == nil {
 		return nil
 	}
-	validity, overlap := v.Facts.ExpiresAt, v.Facts.RetiresAt
-	if validity == nil || overlap != nil && overlap.Before(*validity) {
-		return overlap
+	return v.Facts.EndsAt()
+}
+
+// ExpiresInDays is how many whole days the key still works. Null: enough, or it is not known.
+func (v Validation) ExpiresInDays() *int {
+	if days, isSoon := v.EndsInDays(); isSoon {
+		return &days
 	}
-	return validity
+	return nil
 }
 
 // Pages of items of a bulk operation.

@@ -12,7 +12,7 @@ import (
 // appendVerdict appends a verdict as JSON. Members that do not apply are left out; APIs and scopes are said of a valid
 // key only.
 //
-//	isValid code keyId keySetId applicationId environmentSlug authorizedApis scopes expiresAt retryAfter quota
+//	isValid code keyId keySetId applicationId environmentSlug authorizedApis scopes expiresAt expiresInDays retryAfter quota
 func appendVerdict(b []byte, v *lifecycle.Verdict) []byte {
 	b = append(b, `{"isValid":`...)
 	b = strconv.AppendBool(b, v.IsValid())
@@ -26,10 +26,14 @@ func appendVerdict(b []byte, v *lifecycle.Verdict) []byte {
 			b = appendList(b, "authorizedApis", f.AuthorizedAPIs)
 			b = appendList(b, "scopes", f.Scopes)
 		}
-		if f.ExpiresAt != nil {
+		if end := f.EndsAt(); end != nil {
 			b = append(b, `,"expiresAt":"`...)
-			b = f.ExpiresAt.AppendFormat(b, time.RFC3339Nano)
+			b = end.AppendFormat(b, time.RFC3339Nano)
 			b = append(b, '"')
+		}
+		if days, isSoon := v.EndsInDays(); isSoon {
+			b = append(b, `,"expiresInDays":`...)
+			b = strconv.AppendInt(b, int64(days), 10)
 		}
 	}
 	if v.RetryAfter > 0 {

@@ -37,11 +37,15 @@ func TestAnswers_AreWhatEncodingJSONWouldWrite(t *testing.T) {
 		KeyID: "key_1", KeySetID: "ks_1", ApplicationID: "app_1", EnvironmentSlug: "dev",
 		AuthorizedAPIs: []lifecycle.APIID{"api_1", "api_2"}, Scopes: []string{"read", `"<&>\` + "\x00é\u2028"}, ExpiresAt: &at,
 	}
+	earlier := at.Add(-time.Hour)
 	for _, v := range []lifecycle.Verdict{
 		lifecycle.Unknown(),
 		{Code: lifecycle.VerdictValid, Facts: &facts},
 		{Code: lifecycle.VerdictValid, Facts: &lifecycle.Facts{KeyID: "key_1"}, Quota: &lifecycle.QuotaState{Remaining: 0, ResetsAt: at}},
 		{Code: lifecycle.VerdictRevoked, Facts: &facts},
+		{Code: lifecycle.VerdictValid, Facts: &facts, EndsIn: 49 * time.Hour},
+		{Code: lifecycle.VerdictValid, Facts: &facts, EndsIn: time.Microsecond},
+		{Code: lifecycle.VerdictValid, Facts: &lifecycle.Facts{ExpiresAt: &at, RetiresAt: &earlier}},
 		{Code: lifecycle.VerdictRateLimited, Facts: &facts, RetryAfter: 1500 * time.Millisecond},
 	} {
 		want := map[string]any{"isValid": v.IsValid(), "code": string(v.Code)}
@@ -59,6 +63,12 @@ func TestAnswers_AreWhatEncodingJSONWouldWrite(t *testing.T) {
 			if f.ExpiresAt != nil {
 				want["expiresAt"] = f.ExpiresAt
 			}
+			if f.RetiresAt != nil {
+				want["expiresAt"] = f.RetiresAt
+			}
+		}
+		if v.EndsIn > 0 {
+			want["expiresInDays"] = int(v.EndsIn.Hours()) / 24
 		}
 		if v.RetryAfter > 0 {
 			want["retryAfter"] = 2

@@ -244,6 +244,12 @@ func (d Duration) AtLeast() time.Duration {
 	return math.MaxInt64
 }
 
+// AtMost is AtLeast with months of 31 days.
+func (d Duration) AtMost() time.Duration {
+	d.days, d.months = d.days+d.months*31, 0
+	return d.AtLeast()
+}
+
 // MarshalText implements encoding.TextMarshaler.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 

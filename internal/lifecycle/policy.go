@@ -99,7 +99,7 @@ func (r Rules) Check() *Refusal {
 	if r.Rotation.Overlap.IsNegative() {
 		return Invalid("must not be negative", "rotation", "overlap")
 	}
-	if r.Rotation.Interval != nil && r.Rotation.Overlap.AtLeast() > r.Rotation.Interval.AtLeast() {
+	if r.Rotation.Interval != nil && r.Rotation.Overlap.canOutlast(*r.Rotation.Interval) {
 		return Invalid("must not be longer than the rotation interval", "rotation", "overlap")
 	}
 	if r.ClaimWindow.IsNegative() {
@@ -119,16 +119,24 @@ func (r Rules) Check() *Refusal {
 	return r.Limits.check()
 }
 
-// expiresBeforeRotation tries every day of four years, because P3M is longer than P90D or not
-// depending on the season.
+// expiresBeforeRotation reports whether there is a day on which a key can be issued that expires before it rotates.
 func (r Rules) expiresBeforeRotation() bool {
+	return onSomeDay(func(start time.Time) bool {
+		s := r.unsettled(start, time.UTC)
+		return s.RotatesAt != nil && s.ExpiresAt != nil && s.ExpiresAt.Before(*s.RotatesAt) && !sameDay(*s.ExpiresAt, *s.RotatesAt, time.UTC)
+	})
+}
+
+// canOutlast reports whether there is a day from which on the duration is longer than another.
+func (d Duration) canOutlast(other Duration) bool {
+	return onSomeDay(func(start time.Time) bool { return d.AddTo(start, time.UTC).After(other.AddTo(start, time.UTC)) })
+}
+
+// onSomeDay tries every day of four years, because P3M is longer than P90D or not depending on the season.
+func onSomeDay(isSo func(start time.Time) bool) bool {
 	start := time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
 	for day := range 4*365 + 1 {
-		s := r.unsettled(start.AddDate(0, 0, day), time.UTC)
-		if s.RotatesAt == nil || s.ExpiresAt == nil {
-			return false
-		}
-		if s.ExpiresAt.Before(*s.RotatesAt) && !sameDay(*s.ExpiresAt, *s.RotatesAt, time.UTC) {
+		if isSo(start.AddDate(0, 0, day)) {
 			return true
 		}
 	}

@@ -28,6 +28,43 @@ type Facts struct {
 	Revision          int64              `json:"-"`                            // log position as of which they were read; 0: not noted
 	Limits            *Limits            `json:"l,omitempty" bun:"type:jsonb"` // null: nothing is limited
 	TimeZone          string             `json:"z,omitempty"`                  // of the tenant, where there is a quota
+	// NoticeWithin is how long before the end of the key its verdicts begin to say so; zero: never, because the tenant
+	// wants no notices, or a rotation comes first.
+	NoticeWithin time.Duration `json:"n,omitempty"`
+}
+
+// NoticeFor is the NoticeWithin of a key that ends at end, null being never, and is rotated at rotation if at all. It
+// goes by days of 24 hours and months of 31 days: a notice that comes an hour early does no harm, and the hot path has
+// no calendar.
+func (l NoticeLadder) NoticeFor(end, rotation *time.Time) time.Duration {
+	if rotation != nil && (end == nil || !rotation.After(*end)) {
+		return 0
+	}
+	longest := time.Duration(0)
+	for _, lead := range l.ExpirationNoticeLeadTimes {
+		longest = max(longest, lead.AtMost())
+	}
+	return longest
+}
+
+// EndsAt is when the key ends, by its validity or its overlap, whichever is first. Null: never.
+func (f *Facts) EndsAt() *time.Time {
+	if f.ExpiresAt == nil || f.RetiresAt != nil && f.RetiresAt.Before(*f.ExpiresAt) {
+		return f.RetiresAt
+	}
+	return f.ExpiresAt
+}
+
+// endsSoon is how long the key still works, where that is short enough to be said; otherwise zero.
+func (f *Facts) endsSoon(now time.Time) time.Duration {
+	end := f.EndsAt()
+	if f.NoticeWithin == 0 || end == nil {
+		return 0
+	}
+	if left := end.Sub(now); left <= f.NoticeWithin {
+		return left
+	}
+	return 0
 }
 
 // Presented says what a key is presented for. Empty members are not checked.
@@ -49,6 +86,9 @@ type Verdict struct {
 	RetryAfter time.Duration
 	// Quota is null where no quota was counted.
 	Quota *QuotaState
+	// EndsIn is how long the key still works, where that is at most the longest lead time of the tenant's notices and no
+	// rotation comes first. Zero: longer, or a refusal that has nothing to do with limits.
+	EndsIn time.Duration
 }
 
 // Allowance says whether a call is within the limits that are counted: its code is VALID, RATE_LIMITED or QUOTA_EXCEEDED.
@@ -71,6 +111,12 @@ func (v Verdict) IsValid() bool { return v.Code == VerdictValid }
 // RetrySeconds is how long to wait before the next call, in whole seconds as Retry-After has them; zero where waiting
 // does not help.
 func (v Verdict) RetrySeconds() int { return int((v.RetryAfter + time.Second - 1) / time.Second) }
+
+// EndsInDays is EndsIn in whole days of 24 hours, rounded down: 0 in the last of them. isSoon is false where there is
+// nothing to say.
+func (v Verdict) EndsInDays() (days int, isSoon bool) {
+	return int(v.EndsIn / (24 * time.Hour)), v.EndsIn > 0
+}
 
 // covers says whether the scopes that the call needs are there.
 func (f *Facts) covers(p Presented) bool {
@@ -111,5 +157,8 @@ func Judge(f *Facts, p Presented, now time.Time) Verdict {
 	case !f.covers(p):
 		code = VerdictInsufficientScope
 	}
-	return Verdict{Code: code, Facts: f}
+	if code != VerdictValid {
+		return Verdict{Code: code, Facts: f}
+	}
+	return Verdict{Code: code, Facts: f, EndsIn: f.endsSoon(now)}
 }

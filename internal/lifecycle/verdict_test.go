@@ -189,3 +189,53 @@ func TestS0_31_ActionsSayWhyNotInOrder(t *testing.T) {
 		})
 	}
 }
+
+func TestJudge_TellsHowLongAKeyStillWorksWhereThatIsLittle(t *testing.T) {
+	day := 24 * time.Hour
+	ladder := lifecycle.NoticeLadder{ExpirationNoticeLeadTimes: []lifecycle.Duration{lifecycle.Days(7), duration(t, "P1M"), lifecycle.Days(1)}}
+	at := func(left time.Duration) *time.Time { return ptr(start.Add(left)) }
+	for name, c := range map[string]struct {
+		ladder          lifecycle.NoticeLadder
+		expires, ends   *time.Time
+		rotates         *time.Time
+		key             lifecycle.KeyStatus
+		want            time.Duration
+		days            int
+		isRefusedAnyway bool
+	}{
+		"never":                          {ladder: ladder},
+		"more than the longest lead":     {ladder: ladder, expires: at(31*day + time.Microsecond)},
+		"the longest lead":               {ladder: ladder, expires: at(31 * day), want: 31 * day, days: 31},
+		"a day and something":            {ladder: ladder, expires: at(2*day - time.Microsecond), want: 2*day - time.Microsecond, days: 1},
+		"the last microsecond":           {ladder: ladder, expires: at(time.Microsecond), want: time.Microsecond},
+		"over":                           {ladder: ladder, expires: at(0)},
+		"rotated before":                 {ladder: ladder, expires: at(5 * day), rotates: at(4 * day)},
+		"rotated at the end":             {ladder: ladder, expires: at(5 * day), rotates: at(5 * day)},
+		"rotated too late":               {ladder: ladder, expires: at(5 * day), rotates: at(5*day + 1), want: 5 * day, days: 5},
+		"rotated, and never expires":     {ladder: ladder, rotates: at(5 * day)},
+		"replaced, its overlap ends":     {ladder: ladder, ends: at(day), key: lifecycle.KeyRetiring, want: day, days: 1},
+		"its overlap ends before itself": {ladder: ladder, expires: at(3 * day), ends: at(day), key: lifecycle.KeyRetiring, want: day, days: 1},
+		"the tenant wants no notices":    {expires: at(day)},
+		"refused":                        {ladder: ladder, expires: at(day), isRefusedAnyway: true},
+	} {
+		f := goodFacts()
+		f.ExpiresAt, f.RetiresAt = c.expires, c.ends
+		if c.key != "" {
+			f.KeyStatus = c.key
+		}
+		if c.isRefusedAnyway {
+			f.ApplicationStatus = lifecycle.ApplicationSuspended
+		}
+		f.NoticeWithin = c.ladder.NoticeFor(f.EndsAt(), c.rotates)
+		v := lifecycle.Judge(&f, lifecycle.Presented{}, start)
+		days, isSoon := v.EndsInDays()
+		if v.EndsIn != c.want || isSoon != (c.want > 0) || days != c.days {
+			t.Errorf("%s: ends in %s, %d days (%t), want %s, %d days", name, v.EndsIn, days, isSoon, c.want, c.days)
+		}
+	}
+	f := goodFacts()
+	f.ExpiresAt, f.NoticeWithin = at(40*day), 30*day
+	if n := testing.AllocsPerRun(100, func() { lifecycle.Judge(&f, lifecycle.Presented{}, start) }); n != 0 {
+		t.Errorf("a verdict over a key with time left allocates %v times", n)
+	}
+}

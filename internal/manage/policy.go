@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/keywright/keywright/internal/lifecycle"
-	"github.com/keywright/keywright/internal/query"
 )
 
 // CreatePolicyTemplate is what CreatePolicyTemplate is asked for.
@@ -214,28 +213,27 @@ func checkTemplate(template lifecycle.PolicyTemplate) error {
 	return nil
 }
 
-// checkApprovers refuses rules that nobody could fulfil: a group must have as many members as are needed.
+// checkApprovers refuses rules that nobody could fulfil: as many people as are needed must be there who may decide.
 func (w *work) checkApprovers(ctx context.Context, rules []lifecycle.ApprovalRule) error {
+	if len(rules) == 0 {
+		return nil
+	}
+	approvers, err := w.store.Approvers(ctx, w.tenant.ID, w.moment.Now)
+	if err != nil {
+		return fmt.Errorf("list approvers: %w", err)
+	}
 	for i, rule := range rules {
+		path := []string{"input", "approvals", strconv.Itoa(i)}
 		if err := rule.Check(); err != nil {
-			return err.At(at([]string{"input", "approvals", strconv.Itoa(i)}, err.Path...)...)
+			return err.At(at(path, err.Path...)...)
 		}
-		if rule.ApproverGroupID == nil {
-			continue
+		if rule.ApproverGroupID != nil {
+			if _, err := lock[lifecycle.Group](ctx, w, *rule.ApproverGroupID, "group", at(path, "approverGroupId")...); err != nil {
+				return err
+			}
 		}
-		path := []string{"input", "approvals", strconv.Itoa(i), "approverGroupId"}
-		group, err := lock[lifecycle.Group](ctx, w, *rule.ApproverGroupID, "group", path...)
-		if err != nil {
-			return err
-		}
-		members, err := w.store.Users(ctx, w.tenant.ID, query.UserQuery{
-			Scope: query.Scope{GroupID: group.ID}, Page: query.Page{First: &rule.RequiredApprovals},
-		}, Moment{Now: w.moment.Now, Zone: w.moment.Zone})
-		if err != nil {
-			return fmt.Errorf("list members of group %s: %w", group.ID, err)
-		}
-		if n := len(members.Edges); n < rule.RequiredApprovals {
-			return lifecycle.Invalid(fmt.Sprintf("the group has %d members, and %d approvals are needed", n, rule.RequiredApprovals), path...)
+		if err := rule.CheckApprovers(approvers); err != nil {
+			return err.At(at(path, err.Path...)...)
 		}
 	}
 	return nil

@@ -127,6 +127,9 @@ type Reader interface {
 	Tenants(ctx context.Context, q query.TenantQuery, now Moment) (*query.TenantConnection, error)
 	Users(ctx context.Context, tenant lifecycle.TenantID, q query.UserQuery, now Moment) (*query.UserConnection, error)
 
+	// KeySetSummary counts the key sets that match. A lead time that is not longer than zero is refused.
+	KeySetSummary(ctx context.Context, tenant lifecycle.TenantID, filter *query.KeySetFilter, leadTimes []lifecycle.Duration, now Moment) (query.KeySetSummary, error)
+
 	// Lists below many parents at once: one page for each, in a constant number of statements.
 	// The answer has one connection for every parent, also where it is empty.
 	KeysOfKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID, q query.KeyQuery, now Moment) (map[lifecycle.KeySetID]*query.KeyConnection, error)
@@ -151,6 +154,8 @@ type Reader interface {
 	RoleAssignmentsOfUsers(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.RoleAssignment, error)
 	// PendingApprovalsOfKeySets lists requests that are recorded as PENDING, also those whose time is over.
 	PendingApprovalsOfKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID) (map[lifecycle.KeySetID][]lifecycle.ApprovalRequest, error)
+	// Approvers lists who may decide on approval requests at now: users who are ACTIVE, hold APPROVAL_DECIDE and can sign in.
+	Approvers(ctx context.Context, tenant lifecycle.TenantID, now time.Time) ([]lifecycle.Approver, error)
 	ApprovalsOfSubscriptions(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.APISubscriptionID) (map[lifecycle.APISubscriptionID]lifecycle.ApprovalRequest, error) // the newest of each
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -19,6 +20,9 @@ type factsRow struct {
 	Position    int64
 	OAuthClient *lifecycle.OAuthClient `bun:"oauth_client,type:jsonb"`
 	APIs        *string                `bun:"apis"` // ids with commas in between
+	IsLatest    bool
+	RotatesAt   *time.Time // of the key set
+	lifecycle.NoticeLadder
 }
 
 // selectFacts is one statement, so that the position of the log is that of the same instant. LIST stands for the aggregate
@@ -28,6 +32,7 @@ const selectFacts = `SELECT (SELECT position FROM log_positions) AS position, t.
 		e.id AS environment_id, e.slug AS environment_slug,
 		s.id AS key_set_id, s.status AS key_set_status, s.authentication_type AS authentication, s.oauth_client,
 		k.id AS key_id, k.status AS key_status, k.expires_at, k.retires_at, p.limits, t.time_zone,
+		k.is_latest, s.rotates_at, t.expiration_notice_lead_times,
 		(SELECT LIST(p.id, ',') FROM api_subscription_key_sets l
 			JOIN api_subscriptions b ON b.id = l.subscription_id AND b.status = 'ACTIVE'
 			JOIN apis p ON p.id = b.api_id AND p.status <> 'RETIRED'
@@ -60,6 +65,10 @@ func (s *Store) Facts(ctx context.Context, tenant lifecycle.TenantID, digest []b
 	if row.Limits == nil || row.Limits.Quota == nil {
 		row.TimeZone = "" // nothing depends on it
 	}
+	if !row.IsLatest {
+		row.RotatesAt = nil // it has been replaced already
+	}
+	row.NoticeWithin = row.NoticeFor(row.EndsAt(), row.RotatesAt)
 	return row.Facts, position, nil
 }
 

@@ -39,7 +39,6 @@ func filterKeySetStatus(c *asking, f *query.KeySetStatusComparator) cond {
 	if !asked {
 		return nil
 	}
-	expiring := []lifecycle.KeySetStatus{lifecycle.KeySetActive, lifecycle.KeySetSuspended}
 	expires := c.orNever("key_sets.expires_at")
 	var parts []cond
 	if final := without(chosen, expiring...); len(final) > 0 {
@@ -53,6 +52,9 @@ func filterKeySetStatus(c *asking, f *query.KeySetStatusComparator) cond {
 	}
 	return either(parts...)
 }
+
+// expiring are the statuses that end with the validity of the latest key.
+var expiring = []lifecycle.KeySetStatus{lifecycle.KeySetActive, lifecycle.KeySetSuspended}
 
 func without[E comparable](list []E, these ...E) []E {
 	return slices.DeleteFunc(slices.Clone(list), func(e E) bool { return slices.Contains(these, e) })

@@ -343,19 +343,54 @@ func (t *tx) AssignmentOf(ctx context.Context, tenant lifecycle.TenantID, user l
 
 // HoldersOf implements [manage.Tx].
 func (t *tx) HoldersOf(ctx context.Context, tenant lifecycle.TenantID, p lifecycle.Permission, now time.Time) ([]lifecycle.UserID, error) {
-	holds, permission, err := t.store.holds(p)
+	who, err := t.store.holders(tenant, p, now)
 	if err != nil {
 		return nil, err
 	}
 	var users []lifecycle.UserID
-	err = t.NewRaw(`SELECT DISTINCT u.id FROM users u
-		JOIN role_assignments a ON a.user_id = u.id AND a.tenant_id = u.tenant_id
-		JOIN roles r ON r.id = a.role_id AND r.tenant_id = u.tenant_id
-		JOIN sign_in_keys k ON k.user_id = u.id AND k.tenant_id = u.tenant_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)
-		WHERE u.tenant_id = ? AND u.status = ? AND `+holds+` ORDER BY u.id`,
-		now, tenant, lifecycle.UserActive, permission).Scan(ctx, &users)
-	if err != nil {
+	if err := t.NewRaw("? ORDER BY u.id", who).Scan(ctx, &users); err != nil {
 		return nil, fmt.Errorf("list holders of a permission: %w", t.store.explain(ctx, err))
 	}
 	return users, nil
+}
+
+// holders selects the users, as u, who hold a permission and can sign in.
+func (s *Store) holders(tenant lifecycle.TenantID, p lifecycle.Permission, now time.Time) (cond, error) {
+	holds, permission, err := s.holds(p)
+	if err != nil {
+		return nil, err
+	}
+	return sqlf(`SELECT DISTINCT u.id FROM users u
+		JOIN role_assignments a ON a.user_id = u.id AND a.tenant_id = u.tenant_id
+		JOIN roles r ON r.id = a.role_id AND r.tenant_id = u.tenant_id
+		JOIN sign_in_keys k ON k.user_id = u.id AND k.tenant_id = u.tenant_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?)
+		WHERE u.tenant_id = ? AND u.status = ? AND `+holds,
+		now, string(tenant), string(lifecycle.UserActive), permission), nil
+}
+
+// Approvers implements [manage.Reader].
+func (s *Store) Approvers(ctx context.Context, tenant lifecycle.TenantID, now time.Time) ([]lifecycle.Approver, error) {
+	who, err := s.holders(tenant, lifecycle.PermissionApprovalDecide, now)
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		UserID  lifecycle.UserID
+		GroupID *lifecycle.GroupID
+	}
+	err = s.read.NewRaw("SELECT h.id AS user_id, m.group_id FROM (?) h LEFT JOIN group_members m ON m.user_id = h.id AND m.tenant_id = ? ORDER BY 1, 2",
+		who, tenant).Scan(ctx, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("list approvers: %w", s.explain(ctx, err))
+	}
+	approvers := []lifecycle.Approver{}
+	for _, row := range rows {
+		if n := len(approvers); n == 0 || approvers[n-1].UserID != row.UserID {
+			approvers = append(approvers, lifecycle.Approver{UserID: row.UserID})
+		}
+		if last := &approvers[len(approvers)-1]; row.GroupID != nil {
+			last.Groups = append(last.Groups, *row.GroupID)
+		}
+	}
+	return approvers, nil
 }

@@ -32,6 +32,10 @@ func testFacts(t *testing.T, db Database) {
 		KeyID: w.key.ID, KeyStatus: w.key.Status, ExpiresAt: w.key.ExpiresAt, RetiresAt: w.key.RetiresAt,
 		AuthorizedAPIs: []lifecycle.APIID{w.api.ID}, Scopes: w.set.OAuthClient.Scopes, ClientType: w.set.OAuthClient.ClientType,
 		Limits: w.policy.Limits, TimeZone: w.tenant.Settings.TimeZone,
+		NoticeWithin: w.tenant.Settings.NoticeFor(w.key.RetiresAt, w.set.RotatesAt),
+	}
+	if want.NoticeWithin != 9*24*time.Hour {
+		t.Errorf("notices begin %s before the end, want nine days", want.NoticeWithin)
 	}
 	ask := func(tenant lifecycle.TenantID, digest []byte) (lifecycle.Facts, error) {
 		t.Helper()

@@ -33,6 +33,7 @@ func RunLists(t *testing.T, open func(t testing.TB) Database) {
 		"BadQuestionsAreRefusedWithThePath":            testRefusals,
 		"CursorsAreBoundToTheirListAndOrder":           testCursors,
 		"AFilterOfBulkMutationsFindsTheSame":           testMatchingKeySets,
+		"ASummaryCountsWhatListsFind":                  testSummary,
 		"T13_TheStatusIsThatOfTheInstant":              testStatusOfTheInstant,
 		"LettersFoldAlikeInTheDatabaseAndInThisBinary": testFolding,
 	} {

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
+	"github.com/keywright/keywright/internal/query"
+)
+
+// end is the instant that a lead time reaches to.
+type end struct {
+	within lifecycle.Duration
+	at     time.Time
+}
+
+// measured is one line of what a summary counts: a measure, and for some of them a status and a place among the lead times.
+type measured struct {
+	Measure string
+	Word    string
+	Place   int
+	Number  int
+}
+
+// KeySetSummary implements [manage.Reader]. It is one statement, so that its counts are of one instant. Each measure
+// reads what it counts of an index: statuses as they are recorded, and then what ends within the longest lead time,
+// which tells what has expired as well.
+func (s *Store) KeySetSummary(ctx context.Context, tenant lifecycle.TenantID, filter *query.KeySetFilter, leadTimes []lifecycle.Duration, now manage.Moment) (query.KeySetSummary, error) {
+	c := &asking{dialect: s.dialect, tenant: tenant, now: now}
+	matching, ends := c.own("key_sets", filterOf(c, filter, filterKeySets)), c.ends(leadTimes)
+	if c.refused != nil {
+		return query.KeySetSummary{}, c.refused
+	}
+	var lines []measured
+	if err := s.read.NewRaw("?", c.measures(matching, filter != nil, ends)).Scan(ctx, &lines); err != nil {
+		return query.KeySetSummary{}, fmt.Errorf("summarize key sets: %w", s.explain(ctx, err))
+	}
+	return summaryOf(lines, ends), nil
+}
+
+// ends resolves lead times, shortest first.
+func (c *asking) ends(leadTimes []lifecycle.Duration) []end {
+	defer c.enter("leadTimes")()
+	if len(leadTimes) > query.MaxLeadTimes {
+		c.refuse(tooLong(fmt.Sprintf("has %d members; at most %d are allowed", len(leadTimes), query.MaxLeadTimes)))
+		return nil
+	}
+	ends := make([]end, len(leadTimes))
+	for i, within := range leadTimes {
+		if within.IsZero() || within.IsNegative() {
+			c.refuse(lifecycle.Invalid("must be longer than zero"), strconv.Itoa(i))
+		}
+		ends[i] = end{within: within, at: storable(within.AddTo(c.now.Now, c.now.Zone))}
+	}
+	slices.SortStableFunc(ends, func(a, b end) int { return a.at.Compare(b.at) })
+	return ends
+}
+
+const (
+	measureStatus    = "STATUS"
+	measureEnd       = "END" // place 0: expired; n: within the lead time n and no shorter one
+	measureOverdue   = "OVERDUE"
+	measurePending   = "PENDING"
+	measureClaimable = "CLAIMABLE"
+	measureUnused    = "UNUSED"
+)
+
+// measures is the statement of a summary.
+func (c *asking) measures(matching cond, isFiltered bool, ends []end) cond {
+	now := storable(c.now.Now)
+	count := func(measure string, where cond) cond {
+		return sqlf("SELECT ? AS measure, '' AS word, 0 AS place, count(*) AS number FROM key_sets WHERE ?", measure, where)
+	}
+	overdue := all(sqlf("milestones.tenant_id = ? AND milestones.status = 'PLANNED' AND milestones.planned_at <= ?", string(c.tenant), now))
+	if isFiltered {
+		overdue = all(overdue, sqlf("milestones.key_set_id IN (SELECT key_sets.id FROM key_sets WHERE ?)", matching))
+	}
+	statement := sqlf("SELECT ? AS measure, key_sets.status AS word, 0 AS place, count(*) AS number FROM key_sets WHERE ? GROUP BY key_sets.status",
+		measureStatus, matching)
+	for _, part := range []cond{
+		c.byEnd(matching, ends),
+		sqlf("SELECT ? AS measure, '' AS word, 0 AS place, count(*) AS number FROM milestones WHERE ?", measureOverdue, overdue),
+		count(measurePending, all(matching, sqlf(`key_sets.status <> 'PENDING' AND key_sets.id IN (SELECT r.key_set_id FROM approval_requests r
+			WHERE r.tenant_id = ? AND r.status = 'PENDING' AND (r.expires_at IS NULL OR r.expires_at > ?))`, string(c.tenant), now))),
+		count(measureClaimable, all(matching, c.isLiving(), sqlf(`key_sets.id IN (SELECT k.key_set_id FROM keys k
+			WHERE k.tenant_id = ? AND k.is_latest AND k.claimable_until > ?)`, string(c.tenant), now))),
+		count(measureUnused, all(matching, c.isLiving(), c.isUnused())),
+	} {
+		statement = sqlf("? UNION ALL ?", statement, part)
+	}
+	return statement
+}
+
+// byEnd counts what has expired, and what ends within each lead time.
+func (c *asking) byEnd(matching cond, ends []end) cond {
+	key, last := c.orNever("key_sets.expires_at"), c.now.Now
+	place := sqlf("CASE WHEN "+key+" <= ? THEN 0", storable(c.now.Now))
+	for i, e := range ends {
+		place, last = sqlf("? WHEN "+key+" <= ? THEN ?", place, e.at, i+1), e.at
+	}
+	until := query.At(last)
+	return sqlf("SELECT ? AS measure, e.word, e.place, count(*) AS number FROM (SELECT key_sets.status AS word, ? END AS place FROM key_sets WHERE ?) e GROUP BY e.word, e.place",
+		measureEnd, place, all(matching, isOneOf("key_sets.status", expiring), c.instantOrNever("key_sets.expires_at", &query.DateTimeComparator{Lte: &until})))
+}
+
+// isLiving holds for key sets that are active or suspended at the instant.
+func (c *asking) isLiving() cond {
+	return all(isOneOf("key_sets.status", expiring), sqlf(c.orNever("key_sets.expires_at")+" > ?", storable(c.now.Now)))
+}
+
+// isUnused holds for active key sets that were not used for a while, and are older than that.
+func (c *asking) isUnused() cond {
+	since, used := storable(c.now.Now.Add(-query.UnusedAfter)), c.orNever("key_sets.last_used_at")
+	return all(
+		sqlf("key_sets.status = 'ACTIVE' AND key_sets.created_at <= ?", since),
+		either(sqlf(used+" <= ?", since), sqlf(used+" = "+c.never())),
+	)
+}
+
+func summaryOf(lines []measured, ends []end) query.KeySetSummary {
+	summary := query.KeySetSummary{ByStatus: []query.KeySetStatusCount{}, Expiring: make([]query.KeySetLeadTimeCount, len(ends))}
+	byStatus := map[lifecycle.KeySetStatus]int{}
+	for i, e := range ends {
+		summary.Expiring[i].Within = e.within
+	}
+	for _, line := range lines {
+		status := lifecycle.KeySetStatus(line.Word)
+		switch line.Measure {
+		case measureStatus:
+			byStatus[status] += line.Number
+			summary.TotalCount += line.Number
+		case measureEnd:
+			if line.Place == 0 {
+				byStatus[status] -= line.Number
+				byStatus[lifecycle.KeySetExpired] += line.Number
+				continue
+			}
+			for i := line.Place - 1; i < len(ends); i++ {
+				summary.Expiring[i].Count += line.Number
+			}
+		case measureOverdue:
+			summary.OverdueMilestoneCount = line.Number
+		case measurePending:
+			summary.PendingCount += line.Number
+		case measureClaimable:
+			summary.ClaimableCount = line.Number
+		case measureUnused:
+			summary.UnusedCount = line.Number
+		}
+	}
+	summary.PendingCount += byStatus[lifecycle.KeySetPending]
+	for _, status := range lifecycle.AllKeySetStatus() {
+		if n := byStatus[status]; n > 0 {
+			summary.ByStatus = append(summary.ByStatus, query.KeySetStatusCount{Status: status, Count: n})
+		}
+	}
+	return summary
+}
