@@ -26,9 +26,9 @@ type measured struct {
 	Number  int
 }
 
-// KeySetSummary implements [manage.Reader]. It is one statement, so that its counts are of one instant. Each measure
-// reads what it counts of an index: statuses as they are recorded, and then what ends within the longest lead time,
-// which tells what has expired as well.
+// KeySetSummary implements [manage.Reader]. It is one statement, so that its counts are of one instant. Each measure is
+// read of an index: statuses as they are recorded; then what has expired without being recorded, which is little; and
+// what ends within the longest lead time, of which the index alone says enough.
 func (s *Store) KeySetSummary(ctx context.Context, tenant lifecycle.TenantID, filter *query.KeySetFilter, leadTimes []lifecycle.Duration, now manage.Moment) (query.KeySetSummary, error) {
 	c := &asking{dialect: s.dialect, tenant: tenant, now: now}
 	matching, ends := c.own("key_sets", filterOf(c, filter, filterKeySets)), c.ends(leadTimes)
@@ -62,7 +62,8 @@ func (c *asking) ends(leadTimes []lifecycle.Duration) []end {
 
 const (
 	measureStatus    = "STATUS"
-	measureEnd       = "END" // place 0: expired; n: within the lead time n and no shorter one
+	measureExpired   = "EXPIRED" // not recorded yet
+	measureEnd       = "END"     // place n: within the lead time n, and no shorter one
 	measureOverdue   = "OVERDUE"
 	measurePending   = "PENDING"
 	measureClaimable = "CLAIMABLE"
@@ -79,9 +80,12 @@ func (c *asking) measures(matching cond, isFiltered bool, ends []end) cond {
 	if isFiltered {
 		overdue = all(overdue, sqlf("milestones.key_set_id IN (SELECT key_sets.id FROM key_sets WHERE ?)", matching))
 	}
-	statement := sqlf("SELECT ? AS measure, key_sets.status AS word, 0 AS place, count(*) AS number FROM key_sets WHERE ? GROUP BY key_sets.status",
-		measureStatus, matching)
+	byStatus := func(measure string, where cond) cond {
+		return sqlf("SELECT ? AS measure, key_sets.status AS word, 0 AS place, count(*) AS number FROM key_sets WHERE ? GROUP BY key_sets.status", measure, where)
+	}
+	statement := byStatus(measureStatus, matching)
 	for _, part := range []cond{
+		byStatus(measureExpired, all(matching, isOneOf("key_sets.status", expiring), sqlf("key_sets.expires_at <= ?", now))),
 		c.byEnd(matching, ends),
 		sqlf("SELECT ? AS measure, '' AS word, 0 AS place, count(*) AS number FROM milestones WHERE ?", measureOverdue, overdue),
 		count(measurePending, all(matching, sqlf(`key_sets.status <> 'PENDING' AND key_sets.id IN (SELECT r.key_set_id FROM approval_requests r
@@ -95,16 +99,18 @@ func (c *asking) measures(matching cond, isFiltered bool, ends []end) cond {
 	return statement
 }
 
-// byEnd counts what has expired, and what ends within each lead time.
+// byEnd counts what ends within each lead time.
 func (c *asking) byEnd(matching cond, ends []end) cond {
-	key, last := c.orNever("key_sets.expires_at"), c.now.Now
-	place := sqlf("CASE WHEN "+key+" <= ? THEN 0", storable(c.now.Now))
+	place, last := sqlf("CASE"), storable(c.now.Now)
 	for i, e := range ends {
-		place, last = sqlf("? WHEN "+key+" <= ? THEN ?", place, e.at, i+1), e.at
+		place, last = sqlf("? WHEN key_sets.expires_at <= ? THEN ?", place, e.at, i+1), e.at
 	}
-	until := query.At(last)
-	return sqlf("SELECT ? AS measure, e.word, e.place, count(*) AS number FROM (SELECT key_sets.status AS word, ? END AS place FROM key_sets WHERE ?) e GROUP BY e.word, e.place",
-		measureEnd, place, all(matching, isOneOf("key_sets.status", expiring), c.instantOrNever("key_sets.expires_at", &query.DateTimeComparator{Lte: &until})))
+	if len(ends) == 0 {
+		place = sqlf("CASE WHEN TRUE THEN 0")
+	}
+	within := sqlf("key_sets.expires_at > ? AND key_sets.expires_at <= ?", storable(c.now.Now), last)
+	return sqlf("SELECT ? AS measure, '' AS word, e.place, count(*) AS number FROM (SELECT ? END AS place FROM key_sets WHERE ?) e GROUP BY e.place",
+		measureEnd, place, all(matching, isOneOf("key_sets.status", expiring), within))
 }
 
 // isLiving holds for key sets that are active or suspended at the instant.
@@ -114,10 +120,13 @@ func (c *asking) isLiving() cond {
 
 // isUnused holds for active key sets that were not used for a while, and are older than that.
 func (c *asking) isUnused() cond {
-	since, used := storable(c.now.Now.Add(-query.UnusedAfter)), c.orNever("key_sets.last_used_at")
+	since, never := query.At(c.now.Now.Add(-query.UnusedAfter)), true
 	return all(
-		sqlf("key_sets.status = 'ACTIVE' AND key_sets.created_at <= ?", since),
-		either(sqlf(used+" <= ?", since), sqlf(used+" = "+c.never())),
+		sqlf("key_sets.status = 'ACTIVE'"), c.instant("key_sets.created_at", &query.DateTimeComparator{Lte: &since}),
+		either(
+			c.instantOrNever("key_sets.last_used_at", &query.DateTimeComparator{Lte: &since}),
+			c.instantOrNever("key_sets.last_used_at", &query.DateTimeComparator{IsNull: &never}),
+		),
 	)
 }
 
@@ -133,12 +142,10 @@ func summaryOf(lines []measured, ends []end) query.KeySetSummary {
 		case measureStatus:
 			byStatus[status] += line.Number
 			summary.TotalCount += line.Number
+		case measureExpired:
+			byStatus[status] -= line.Number
+			byStatus[lifecycle.KeySetExpired] += line.Number
 		case measureEnd:
-			if line.Place == 0 {
-				byStatus[status] -= line.Number
-				byStatus[lifecycle.KeySetExpired] += line.Number
-				continue
-			}
 			for i := line.Place - 1; i < len(ends); i++ {
 				summary.Expiring[i].Count += line.Number
 			}

@@ -321,6 +321,7 @@ type ComplexityRoot struct {
 	CreatePolicyTemplatePayload struct {
 		PolicyTemplate func(childComplexity int) int
 		UserErrors     func(childComplexity int) int
+		Warnings       func(childComplexity int) int
 	}
 
 	CreateRolePayload struct {
@@ -644,6 +645,26 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	KeySetLeadTimeCount struct {
+		Count  func(childComplexity int) int
+		Within func(childComplexity int) int
+	}
+
+	KeySetStatusCount struct {
+		Count  func(childComplexity int) int
+		Status func(childComplexity int) int
+	}
+
+	KeySetSummary struct {
+		ByStatus              func(childComplexity int) int
+		ClaimableCount        func(childComplexity int) int
+		Expiring              func(childComplexity int) int
+		OverdueMilestoneCount func(childComplexity int) int
+		PendingCount          func(childComplexity int) int
+		TotalCount            func(childComplexity int) int
+		UnusedCount           func(childComplexity int) int
+	}
+
 	Label struct {
 		Name  func(childComplexity int) int
 		Value func(childComplexity int) int
@@ -879,6 +900,7 @@ type ComplexityRoot struct {
 		SecretStorage      func(childComplexity int) int
 		UpdatedAt          func(childComplexity int) int
 		Version            func(childComplexity int) int
+		Warnings           func(childComplexity int) int
 	}
 
 	PolicyTemplateConnection struct {
@@ -898,6 +920,12 @@ type ComplexityRoot struct {
 		Message func(childComplexity int) int
 		Path    func(childComplexity int) int
 		Policy  func(childComplexity int) int
+	}
+
+	PolicyWarning struct {
+		Code    func(childComplexity int) int
+		Message func(childComplexity int) int
+		Path    func(childComplexity int) int
 	}
 
 	PropertyChange struct {
@@ -921,6 +949,7 @@ type ComplexityRoot struct {
 		Gateways            func(childComplexity int, after *string, before *string, filter *query.GatewayFilter, first *int, last *int, orderBy []query.Order[query.GatewayOrderField]) int
 		Groups              func(childComplexity int, after *string, before *string, filter *query.GroupFilter, first *int, last *int, orderBy []query.Order[query.GroupOrderField]) int
 		KeySet              func(childComplexity int, id string) int
+		KeySetSummary       func(childComplexity int, filter *query.KeySetFilter, leadTimes []lifecycle.Duration) int
 		KeySets             func(childComplexity int, after *string, before *string, filter *query.KeySetFilter, first *int, last *int, orderBy []query.Order[query.KeySetOrderField], search *string) int
 		Node                func(childComplexity int, id string) int
 		Nodes               func(childComplexity int, ids []string) int
@@ -1239,6 +1268,7 @@ type ComplexityRoot struct {
 	UpdatePolicyTemplatePayload struct {
 		PolicyTemplate func(childComplexity int) int
 		UserErrors     func(childComplexity int) int
+		Warnings       func(childComplexity int) int
 	}
 
 	UpdateRolePayload struct {
@@ -1304,6 +1334,7 @@ type ComplexityRoot struct {
 		AuthorizedApis func(childComplexity int) int
 		Code           func(childComplexity int) int
 		ExpiresAt      func(childComplexity int) int
+		ExpiresInDays  func(childComplexity int) int
 		IsValid        func(childComplexity int) int
 		Key            func(childComplexity int) int
 		KeySet         func(childComplexity int) int
@@ -1534,6 +1565,8 @@ type PolicyResolver interface {
 }
 type PolicyTemplateResolver interface {
 	Apis(ctx context.Context, obj *lifecycle.PolicyTemplate, after *string, before *string, filter *query.APIFilter, first *int, last *int, orderBy []query.Order[query.APIOrderField]) (*query.Connection[lifecycle.API], error)
+
+	Warnings(ctx context.Context, obj *lifecycle.PolicyTemplate) ([]lifecycle.PolicyWarning, error)
 }
 type QueryResolver interface {
 	Apis(ctx context.Context, after *string, before *string, filter *query.APIFilter, first *int, last *int, orderBy []query.Order[query.APIOrderField], search *string) (*query.Connection[lifecycle.API], error)
@@ -1546,6 +1579,7 @@ type QueryResolver interface {
 	Groups(ctx context.Context, after *string, before *string, filter *query.GroupFilter, first *int, last *int, orderBy []query.Order[query.GroupOrderField]) (*query.Connection[lifecycle.Group], error)
 	KeySet(ctx context.Context, id string) (*lifecycle.KeySet, error)
 	KeySets(ctx context.Context, after *string, before *string, filter *query.KeySetFilter, first *int, last *int, orderBy []query.Order[query.KeySetOrderField], search *string) (*query.Connection[lifecycle.KeySet], error)
+	KeySetSummary(ctx context.Context, filter *query.KeySetFilter, leadTimes []lifecycle.Duration) (*query.KeySetSummary, error)
 	Node(ctx context.Context, id string) (object.Node, error)
 	Nodes(ctx context.Context, ids []string) ([]object.Node, error)
 	Notifications(ctx context.Context, after *string, before *string, filter *query.NotificationFilter, first *int, last *int, orderBy []query.Order[query.NotificationOrderField]) (*query.Connection[lifecycle.Notification], error)
@@ -2564,6 +2598,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreatePolicyTemplatePayload.UserErrors(childComplexity), true
+	case "CreatePolicyTemplatePayload.warnings":
+		if e.ComplexityRoot.CreatePolicyTemplatePayload.Warnings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreatePolicyTemplatePayload.Warnings(childComplexity), true
 
 	case "CreateRolePayload.role":
 		if e.ComplexityRoot.CreateRolePayload.Role == nil {
@@ -3794,6 +3834,75 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.KeySetEdge.Node(childComplexity), true
+
+	case "KeySetLeadTimeCount.count":
+		if e.ComplexityRoot.KeySetLeadTimeCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySetLeadTimeCount.Count(childComplexity), true
+	case "KeySetLeadTimeCount.within":
+		if e.ComplexityRoot.KeySetLeadTimeCount.Within == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySetLeadTimeCount.Within(childComplexity), true
+
+	case "KeySetStatusCount.count":
+		if e.ComplexityRoot.KeySetStatusCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySetStatusCount.Count(childComplexity), true
+	case "KeySetStatusCount.status":
+		if e.ComplexityRoot.KeySetStatusCount.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySetStatusCount.Status(childComplexity), true
+
+	case "KeySetSummary.byStatus":
+		if e.ComplexityRoot.KeySetSummary.ByStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySetSummary.ByStatus(childComplexity), true
+	case "KeySetSummary.claimableCount":
+		if e.ComplexityRoot.KeySetSummary.ClaimableCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySetSummary.ClaimableCount(childComplexity), true
+	case "KeySetSummary.expiring":
+		if e.ComplexityRoot.KeySetSummary.Expiring == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySetSummary.Expiring(childComplexity), true
+	case "KeySetSummary.overdueMilestoneCount":
+		if e.ComplexityRoot.KeySetSummary.OverdueMilestoneCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySetSummary.OverdueMilestoneCount(childComplexity), true
+	case "KeySetSummary.pendingCount":
+		if e.ComplexityRoot.KeySetSummary.PendingCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySetSummary.PendingCount(childComplexity), true
+	case "KeySetSummary.totalCount":
+		if e.ComplexityRoot.KeySetSummary.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySetSummary.TotalCount(childComplexity), true
+	case "KeySetSummary.unusedCount":
+		if e.ComplexityRoot.KeySetSummary.UnusedCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySetSummary.UnusedCount(childComplexity), true
 
 	case "Label.name":
 		if e.ComplexityRoot.Label.Name == nil {
@@ -5219,6 +5328,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PolicyTemplate.Version(childComplexity), true
+	case "PolicyTemplate.warnings":
+		if e.ComplexityRoot.PolicyTemplate.Warnings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyTemplate.Warnings(childComplexity), true
 
 	case "PolicyTemplateConnection.edges":
 		if e.ComplexityRoot.PolicyTemplateConnection.Edges == nil {
@@ -5282,6 +5397,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PolicyViolationError.Policy(childComplexity), true
+
+	case "PolicyWarning.code":
+		if e.ComplexityRoot.PolicyWarning.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyWarning.Code(childComplexity), true
+	case "PolicyWarning.message":
+		if e.ComplexityRoot.PolicyWarning.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyWarning.Message(childComplexity), true
+	case "PolicyWarning.path":
+		if e.ComplexityRoot.PolicyWarning.Path == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyWarning.Path(childComplexity), true
 
 	case "PropertyChange.after":
 		if e.ComplexityRoot.PropertyChange.After == nil {
@@ -5415,6 +5549,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.KeySet(childComplexity, args["id"].(string)), true
+	case "Query.keySetSummary":
+		if e.ComplexityRoot.Query.KeySetSummary == nil {
+			break
+		}
+
+		args, err := ec.field_Query_keySetSummary_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.KeySetSummary(childComplexity, args["filter"].(*query.KeySetFilter), args["leadTimes"].([]lifecycle.Duration)), true
 	case "Query.keySets":
 		if e.ComplexityRoot.Query.KeySets == nil {
 			break
@@ -6504,6 +6649,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UpdatePolicyTemplatePayload.UserErrors(childComplexity), true
+	case "UpdatePolicyTemplatePayload.warnings":
+		if e.ComplexityRoot.UpdatePolicyTemplatePayload.Warnings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdatePolicyTemplatePayload.Warnings(childComplexity), true
 
 	case "UpdateRolePayload.role":
 		if e.ComplexityRoot.UpdateRolePayload.Role == nil {
@@ -6724,6 +6875,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Validation.ExpiresAt(childComplexity), true
+	case "Validation.expiresInDays":
+		if e.ComplexityRoot.Validation.ExpiresInDays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Validation.ExpiresInDays(childComplexity), true
 	case "Validation.isValid":
 		if e.ComplexityRoot.Validation.IsValid == nil {
 			break
@@ -7261,6 +7418,15 @@ type Query {
     """Free text over name, ID, owner, application and API."""
     search: String
   ): KeySetConnection @authorize(permission: KEY_SET_READ)
+  """Numbers of key sets, for dashboards. All of them are of one instant."""
+  keySetSummary(
+    """Counts only key sets that match."""
+    filter: KeySetFilter
+    """
+    Lead times of ` + "`" + `expiring` + "`" + `, at most 20, each longer than zero. Null: those at which the tenant announces expirations.
+    """
+    leadTimes: [Duration!]
+  ): KeySetSummary @authorize(permission: KEY_SET_READ)
   """
   An object by its ID. Null when it does not exist or the caller may not read it.
   """
@@ -8821,6 +8987,12 @@ type Validation {
   code: VerdictCode!
   """When the credentials end. Null: never, or not known."""
   expiresAt: DateTime
+  """
+  Whole days of 24 hours that the credentials still work, rounded down: 0 in the last of them. Null when more time is left
+  than the longest of the tenant's ` + "`" + `expirationNoticeLeadTimes` + "`" + `, when an automatic rotation comes first, and when the call is
+  refused for another reason than a limit.
+  """
+  expiresInDays: Int
   """Whether the call may pass."""
   isValid: Boolean!
   """The key. Null unless the credentials are known."""
@@ -9915,6 +10087,50 @@ type DeleteKeySetsPayload {
   bulkOperation: BulkOperation
   """Errors that the caller can correct. Empty when the mutation succeeded."""
   userErrors: [UserError!]!
+}
+
+"""Numbers of key sets at one instant."""
+type KeySetSummary {
+  """
+  By the status of the instant: what has reached its end is ` + "`" + `EXPIRED` + "`" + `. Statuses that no key set has are left out.
+  """
+  byStatus: [KeySetStatusCount!]!
+  """Key sets whose latest secret waits to be claimed."""
+  claimableCount: Int!
+  """
+  Key sets that are active or suspended and end within each of the lead times, shortest first. Cumulative: what ends
+  within a day ends within a week, too. ` + "`" + `keySets(filter: {expiresAt: {gt: "PT0S", lte: "P7D"}})` + "`" + ` lists them.
+  """
+  expiring: [KeySetLeadTimeCount!]!
+  """Milestones whose planned time has come without their happening."""
+  overdueMilestoneCount: Int!
+  """
+  Key sets that wait for a decision: those that are ` + "`" + `PENDING` + "`" + `, and those that somebody has asked to renew, regenerate or
+  revoke.
+  """
+  pendingCount: Int!
+  """Key sets that match."""
+  totalCount: Int!
+  """
+  Active key sets that were not used for ninety days, and are older than that.
+  """
+  unusedCount: Int!
+}
+
+"""Number of key sets with a status."""
+type KeySetStatusCount {
+  """Number of key sets."""
+  count: Int!
+  """The status."""
+  status: KeySetStatus!
+}
+
+"""Number of key sets that end within a lead time."""
+type KeySetLeadTimeCount {
+  """Number of key sets."""
+  count: Int!
+  """The lead time."""
+  within: Duration!
 }
 
 # -----------------------------------------------------------------------------------------------
@@ -11148,10 +11364,39 @@ type PolicyTemplate implements Node {
   edits.
   """
   version: Int!
+  """
+  What is doubtful about the rules now. They are allowed; whether there are enough approvers can change without them.
+  """
+  warnings: [PolicyWarning!]!
   """When the object was created."""
   createdAt: DateTime!
   """When the object was last changed."""
   updatedAt: DateTime!
+}
+
+"""What rules that are allowed will probably do that nobody wants."""
+type PolicyWarning {
+  """What is doubtful, for machines."""
+  code: PolicyWarningCode!
+  """What is doubtful, for people."""
+  message: String!
+  """The member of the policy template, by the names and places that lead to it."""
+  path: [String!]!
+}
+
+"""Doubts about the rules of a policy. New ones may be added at any time."""
+enum PolicyWarningCode {
+  """
+  Secrets are hashed, and a new one can be claimed for longer than the previous key stays accepted after a scheduled
+  rotation: who claims late has been without a key.
+  """
+  CLAIM_WINDOW_BEYOND_OVERLAP
+  """
+  A scheduled rotation ends the previous key at once, before anybody can have the next one.
+  """
+  ROTATION_WITHOUT_OVERLAP
+  """An action needs more approvals than there are people who may give them now."""
+  TOO_FEW_APPROVERS
 }
 
 """
@@ -11279,6 +11524,8 @@ type CreatePolicyTemplatePayload {
   policyTemplate: PolicyTemplate
   """Errors that the caller can correct. Empty when the mutation succeeded."""
   userErrors: [UserError!]!
+  """What is doubtful about the rules, which were accepted. The same as ` + "`" + `warnings` + "`" + ` of the template."""
+  warnings: [PolicyWarning!]!
 }
 
 """Input of ` + "`" + `updatePolicyTemplate` + "`" + `."""
@@ -11313,6 +11560,8 @@ type UpdatePolicyTemplatePayload {
   policyTemplate: PolicyTemplate
   """Errors that the caller can correct. Empty when the mutation succeeded."""
   userErrors: [UserError!]!
+  """What is doubtful about the rules, which were accepted. The same as ` + "`" + `warnings` + "`" + ` of the template."""
+  warnings: [PolicyWarning!]!
 }
 
 """Input of ` + "`" + `archivePolicyTemplate` + "`" + `."""
@@ -13587,6 +13836,8 @@ func (ec *executionContext) childFields_CreatePolicyTemplatePayload(ctx context.
 		return ec.fieldContext_CreatePolicyTemplatePayload_policyTemplate(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_CreatePolicyTemplatePayload_userErrors(ctx, field)
+	case "warnings":
+		return ec.fieldContext_CreatePolicyTemplatePayload_warnings(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreatePolicyTemplatePayload", field.Name)
 }
@@ -14191,6 +14442,46 @@ func (ec *executionContext) childFields_KeySetEdge(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type KeySetEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_KeySetLeadTimeCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_KeySetLeadTimeCount_count(ctx, field)
+	case "within":
+		return ec.fieldContext_KeySetLeadTimeCount_within(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KeySetLeadTimeCount", field.Name)
+}
+
+func (ec *executionContext) childFields_KeySetStatusCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return ec.fieldContext_KeySetStatusCount_count(ctx, field)
+	case "status":
+		return ec.fieldContext_KeySetStatusCount_status(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KeySetStatusCount", field.Name)
+}
+
+func (ec *executionContext) childFields_KeySetSummary(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "byStatus":
+		return ec.fieldContext_KeySetSummary_byStatus(ctx, field)
+	case "claimableCount":
+		return ec.fieldContext_KeySetSummary_claimableCount(ctx, field)
+	case "expiring":
+		return ec.fieldContext_KeySetSummary_expiring(ctx, field)
+	case "overdueMilestoneCount":
+		return ec.fieldContext_KeySetSummary_overdueMilestoneCount(ctx, field)
+	case "pendingCount":
+		return ec.fieldContext_KeySetSummary_pendingCount(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_KeySetSummary_totalCount(ctx, field)
+	case "unusedCount":
+		return ec.fieldContext_KeySetSummary_unusedCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KeySetSummary", field.Name)
+}
+
 func (ec *executionContext) childFields_Label(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -14453,6 +14744,8 @@ func (ec *executionContext) childFields_PolicyTemplate(ctx context.Context, fiel
 		return ec.fieldContext_PolicyTemplate_secretStorage(ctx, field)
 	case "version":
 		return ec.fieldContext_PolicyTemplate_version(ctx, field)
+	case "warnings":
+		return ec.fieldContext_PolicyTemplate_warnings(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_PolicyTemplate_createdAt(ctx, field)
 	case "updatedAt":
@@ -14483,6 +14776,18 @@ func (ec *executionContext) childFields_PolicyTemplateEdge(ctx context.Context, 
 		return ec.fieldContext_PolicyTemplateEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PolicyTemplateEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyWarning(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_PolicyWarning_code(ctx, field)
+	case "message":
+		return ec.fieldContext_PolicyWarning_message(ctx, field)
+	case "path":
+		return ec.fieldContext_PolicyWarning_path(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyWarning", field.Name)
 }
 
 func (ec *executionContext) childFields_PropertyChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15063,6 +15368,8 @@ func (ec *executionContext) childFields_UpdatePolicyTemplatePayload(ctx context.
 		return ec.fieldContext_UpdatePolicyTemplatePayload_policyTemplate(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_UpdatePolicyTemplatePayload_userErrors(ctx, field)
+	case "warnings":
+		return ec.fieldContext_UpdatePolicyTemplatePayload_warnings(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdatePolicyTemplatePayload", field.Name)
 }
@@ -15193,6 +15500,8 @@ func (ec *executionContext) childFields_Validation(ctx context.Context, field gr
 		return ec.fieldContext_Validation_code(ctx, field)
 	case "expiresAt":
 		return ec.fieldContext_Validation_expiresAt(ctx, field)
+	case "expiresInDays":
+		return ec.fieldContext_Validation_expiresInDays(ctx, field)
 	case "isValid":
 		return ec.fieldContext_Validation_isValid(ctx, field)
 	case "key":
@@ -17470,6 +17779,28 @@ func (ec *executionContext) field_Query_groups_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["orderBy"] = arg5
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_keySetSummary_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*query.KeySetFilter, error) {
+			return ec.unmarshalOKeySetFilter2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐKeySetFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "leadTimes",
+		func(ctx context.Context, v any) ([]lifecycle.Duration, error) {
+			return ec.unmarshalODuration2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDurationᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["leadTimes"] = arg1
 	return args, nil
 }
 
@@ -22424,6 +22755,38 @@ func (ec *executionContext) fieldContext_CreatePolicyTemplatePayload_userErrors(
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CreatePolicyTemplatePayload_warnings(ctx context.Context, field graphql.CollectedField, obj *CreatePolicyTemplatePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreatePolicyTemplatePayload_warnings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Warnings, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.PolicyWarning) graphql.Marshaler {
+			return ec.marshalNPolicyWarning2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyWarningᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CreatePolicyTemplatePayload_warnings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreatePolicyTemplatePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PolicyWarning(ctx, field)
 		},
 	}
 	return fc, nil
@@ -27710,6 +28073,277 @@ func (ec *executionContext) fieldContext_KeySetEdge_node(_ context.Context, fiel
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _KeySetLeadTimeCount_count(ctx context.Context, field graphql.CollectedField, obj *query.KeySetLeadTimeCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySetLeadTimeCount_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySetLeadTimeCount_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeySetLeadTimeCount", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _KeySetLeadTimeCount_within(ctx context.Context, field graphql.CollectedField, obj *query.KeySetLeadTimeCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySetLeadTimeCount_within(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Within, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.Duration) graphql.Marshaler {
+			return ec.marshalNDuration2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDuration(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySetLeadTimeCount_within(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeySetLeadTimeCount", field, false, false, errors.New("field of type Duration does not have child fields"))
+}
+
+func (ec *executionContext) _KeySetStatusCount_count(ctx context.Context, field graphql.CollectedField, obj *query.KeySetStatusCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySetStatusCount_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySetStatusCount_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeySetStatusCount", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _KeySetStatusCount_status(ctx context.Context, field graphql.CollectedField, obj *query.KeySetStatusCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySetStatusCount_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.KeySetStatus) graphql.Marshaler {
+			return ec.marshalNKeySetStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeySetStatus(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySetStatusCount_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeySetStatusCount", field, false, false, errors.New("field of type KeySetStatus does not have child fields"))
+}
+
+func (ec *executionContext) _KeySetSummary_byStatus(ctx context.Context, field graphql.CollectedField, obj *query.KeySetSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySetSummary_byStatus(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ByStatus, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []query.KeySetStatusCount) graphql.Marshaler {
+			return ec.marshalNKeySetStatusCount2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐKeySetStatusCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySetSummary_byStatus(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KeySetSummary",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KeySetStatusCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KeySetSummary_claimableCount(ctx context.Context, field graphql.CollectedField, obj *query.KeySetSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySetSummary_claimableCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ClaimableCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySetSummary_claimableCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeySetSummary", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _KeySetSummary_expiring(ctx context.Context, field graphql.CollectedField, obj *query.KeySetSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySetSummary_expiring(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Expiring, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []query.KeySetLeadTimeCount) graphql.Marshaler {
+			return ec.marshalNKeySetLeadTimeCount2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐKeySetLeadTimeCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySetSummary_expiring(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KeySetSummary",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KeySetLeadTimeCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _KeySetSummary_overdueMilestoneCount(ctx context.Context, field graphql.CollectedField, obj *query.KeySetSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySetSummary_overdueMilestoneCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OverdueMilestoneCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySetSummary_overdueMilestoneCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeySetSummary", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _KeySetSummary_pendingCount(ctx context.Context, field graphql.CollectedField, obj *query.KeySetSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySetSummary_pendingCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PendingCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySetSummary_pendingCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeySetSummary", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _KeySetSummary_totalCount(ctx context.Context, field graphql.CollectedField, obj *query.KeySetSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySetSummary_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySetSummary_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeySetSummary", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _KeySetSummary_unusedCount(ctx context.Context, field graphql.CollectedField, obj *query.KeySetSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySetSummary_unusedCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UnusedCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeySetSummary_unusedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeySetSummary", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Label_name(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Label) (ret graphql.Marshaler) {
@@ -34790,6 +35424,38 @@ func (ec *executionContext) fieldContext_PolicyTemplate_version(_ context.Contex
 	return graphql.NewScalarFieldContext("PolicyTemplate", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
+func (ec *executionContext) _PolicyTemplate_warnings(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyTemplate_warnings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.PolicyTemplate().Warnings(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.PolicyWarning) graphql.Marshaler {
+			return ec.marshalNPolicyWarning2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyWarningᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyTemplate_warnings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PolicyTemplate",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PolicyWarning(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _PolicyTemplate_createdAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -35109,6 +35775,75 @@ func (ec *executionContext) fieldContext_PolicyViolationError_policy(_ context.C
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _PolicyWarning_code(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyWarning) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyWarning_code(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Code, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.PolicyWarningCode) graphql.Marshaler {
+			return ec.marshalNPolicyWarningCode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyWarningCode(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyWarning_code(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PolicyWarning", field, false, false, errors.New("field of type PolicyWarningCode does not have child fields"))
+}
+
+func (ec *executionContext) _PolicyWarning_message(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyWarning) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyWarning_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyWarning_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PolicyWarning", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PolicyWarning_path(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyWarning) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyWarning_path(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Path, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyWarning_path(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PolicyWarning", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _PropertyChange_after(ctx context.Context, field graphql.CollectedField, obj *lifecycle.Change) (ret graphql.Marshaler) {
@@ -35853,6 +36588,68 @@ func (ec *executionContext) fieldContext_Query_keySets(ctx context.Context, fiel
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_keySets_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_keySetSummary(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_keySetSummary(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().KeySetSummary(ctx, fc.Args["filter"].(*query.KeySetFilter), fc.Args["leadTimes"].([]lifecycle.Duration))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "KEY_SET_READ")
+				if err != nil {
+					var zeroVal *query.KeySetSummary
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *query.KeySetSummary
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *query.KeySetSummary) graphql.Marshaler {
+			return ec.marshalOKeySetSummary2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐKeySetSummary(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_keySetSummary(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KeySetSummary(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_keySetSummary_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -40986,6 +41783,38 @@ func (ec *executionContext) fieldContext_UpdatePolicyTemplatePayload_userErrors(
 	return fc, nil
 }
 
+func (ec *executionContext) _UpdatePolicyTemplatePayload_warnings(ctx context.Context, field graphql.CollectedField, obj *UpdatePolicyTemplatePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdatePolicyTemplatePayload_warnings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Warnings, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.PolicyWarning) graphql.Marshaler {
+			return ec.marshalNPolicyWarning2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyWarningᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpdatePolicyTemplatePayload_warnings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdatePolicyTemplatePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PolicyWarning(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _UpdateRolePayload_role(ctx context.Context, field graphql.CollectedField, obj *UpdateRolePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -41987,6 +42816,29 @@ func (ec *executionContext) _Validation_expiresAt(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_Validation_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Validation", field, true, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Validation_expiresInDays(ctx context.Context, field graphql.CollectedField, obj *object.Validation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Validation_expiresInDays(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresInDays(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Validation_expiresInDays(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Validation", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Validation_isValid(ctx context.Context, field graphql.CollectedField, obj *object.Validation) (ret graphql.Marshaler) {
@@ -54011,6 +54863,11 @@ func (ec *executionContext) _CreatePolicyTemplatePayload(ctx context.Context, se
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "warnings":
+			out.Values[i] = ec._CreatePolicyTemplatePayload_warnings(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -57137,6 +57994,160 @@ func (ec *executionContext) _KeySetEdge(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
+var keySetLeadTimeCountImplementors = []string{"KeySetLeadTimeCount"}
+
+func (ec *executionContext) _KeySetLeadTimeCount(ctx context.Context, sel ast.SelectionSet, obj *query.KeySetLeadTimeCount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, keySetLeadTimeCountImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("KeySetLeadTimeCount")
+		case "count":
+			out.Values[i] = ec._KeySetLeadTimeCount_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "within":
+			out.Values[i] = ec._KeySetLeadTimeCount_within(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var keySetStatusCountImplementors = []string{"KeySetStatusCount"}
+
+func (ec *executionContext) _KeySetStatusCount(ctx context.Context, sel ast.SelectionSet, obj *query.KeySetStatusCount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, keySetStatusCountImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("KeySetStatusCount")
+		case "count":
+			out.Values[i] = ec._KeySetStatusCount_count(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "status":
+			out.Values[i] = ec._KeySetStatusCount_status(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var keySetSummaryImplementors = []string{"KeySetSummary"}
+
+func (ec *executionContext) _KeySetSummary(ctx context.Context, sel ast.SelectionSet, obj *query.KeySetSummary) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, keySetSummaryImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("KeySetSummary")
+		case "byStatus":
+			out.Values[i] = ec._KeySetSummary_byStatus(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "claimableCount":
+			out.Values[i] = ec._KeySetSummary_claimableCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "expiring":
+			out.Values[i] = ec._KeySetSummary_expiring(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "overdueMilestoneCount":
+			out.Values[i] = ec._KeySetSummary_overdueMilestoneCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pendingCount":
+			out.Values[i] = ec._KeySetSummary_pendingCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._KeySetSummary_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unusedCount":
+			out.Values[i] = ec._KeySetSummary_unusedCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var labelImplementors = []string{"Label"}
 
 func (ec *executionContext) _Label(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.Label) graphql.Marshaler {
@@ -59147,6 +60158,44 @@ func (ec *executionContext) _PolicyTemplate(ctx context.Context, sel ast.Selecti
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "warnings":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._PolicyTemplate_warnings(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "createdAt":
 			out.Values[i] = ec._PolicyTemplate_createdAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -59304,6 +60353,54 @@ func (ec *executionContext) _PolicyViolationError(ctx context.Context, sel ast.S
 		case "policy":
 			out.Values[i] = ec._PolicyViolationError_policy(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var policyWarningImplementors = []string{"PolicyWarning"}
+
+func (ec *executionContext) _PolicyWarning(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.PolicyWarning) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, policyWarningImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PolicyWarning")
+		case "code":
+			out.Values[i] = ec._PolicyWarning_code(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "message":
+			out.Values[i] = ec._PolicyWarning_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "path":
+			out.Values[i] = ec._PolicyWarning_path(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -59646,6 +60743,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 					}
 				}()
 				res = ec._Query_keySets(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "keySetSummary":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_keySetSummary(ctx, field)
 				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -62504,6 +63623,11 @@ func (ec *executionContext) _UpdatePolicyTemplatePayload(ctx context.Context, se
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "warnings":
+			out.Values[i] = ec._UpdatePolicyTemplatePayload_warnings(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -63171,6 +64295,11 @@ func (ec *executionContext) _Validation(ctx context.Context, sel ast.SelectionSe
 			}
 		case "expiresAt":
 			out.Values[i] = ec._Validation_expiresAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "expiresInDays":
+			out.Values[i] = ec._Validation_expiresInDays(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -65977,6 +67106,26 @@ func (ec *executionContext) unmarshalNKeySetFilter2ᚖgithubᚗcomᚋkeywright�
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalNKeySetLeadTimeCount2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐKeySetLeadTimeCount(ctx context.Context, sel ast.SelectionSet, v query.KeySetLeadTimeCount) graphql.Marshaler {
+	return ec._KeySetLeadTimeCount(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNKeySetLeadTimeCount2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐKeySetLeadTimeCountᚄ(ctx context.Context, sel ast.SelectionSet, v []query.KeySetLeadTimeCount) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKeySetLeadTimeCount2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐKeySetLeadTimeCount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNKeySetOrder2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐOrder(ctx context.Context, v any) (query.Order[query.KeySetOrderField], error) {
 	res, err := ec.unmarshalInputKeySetOrder(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -66019,6 +67168,26 @@ func (ec *executionContext) marshalNKeySetStatus2githubᚗcomᚋkeywrightᚋkeyw
 		}
 	}
 	return res
+}
+
+func (ec *executionContext) marshalNKeySetStatusCount2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐKeySetStatusCount(ctx context.Context, sel ast.SelectionSet, v query.KeySetStatusCount) graphql.Marshaler {
+	return ec._KeySetStatusCount(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNKeySetStatusCount2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐKeySetStatusCountᚄ(ctx context.Context, sel ast.SelectionSet, v []query.KeySetStatusCount) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKeySetStatusCount2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐKeySetStatusCount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNKeyStatus2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeyStatus(ctx context.Context, v any) (lifecycle.KeyStatus, error) {
@@ -66579,6 +67748,43 @@ func (ec *executionContext) unmarshalNPolicyTemplateOrderField2githubᚗcomᚋke
 }
 
 func (ec *executionContext) marshalNPolicyTemplateOrderField2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐPolicyTemplateOrderField(ctx context.Context, sel ast.SelectionSet, v query.PolicyTemplateOrderField) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNPolicyWarning2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyWarning(ctx context.Context, sel ast.SelectionSet, v lifecycle.PolicyWarning) graphql.Marshaler {
+	return ec._PolicyWarning(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNPolicyWarning2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyWarningᚄ(ctx context.Context, sel ast.SelectionSet, v []lifecycle.PolicyWarning) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNPolicyWarning2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyWarning(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNPolicyWarningCode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyWarningCode(ctx context.Context, v any) (lifecycle.PolicyWarningCode, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.PolicyWarningCode(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNPolicyWarningCode2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyWarningCode(ctx context.Context, sel ast.SelectionSet, v lifecycle.PolicyWarningCode) graphql.Marshaler {
 	_ = sel
 	res := graphql.MarshalString(string(v))
 	if res == graphql.Null {
@@ -69329,6 +70535,13 @@ func (ec *executionContext) unmarshalOKeySetStatusComparator2ᚖgithubᚗcomᚋk
 	}
 	res, err := ec.unmarshalInputKeySetStatusComparator(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOKeySetSummary2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐKeySetSummary(ctx context.Context, sel ast.SelectionSet, v *query.KeySetSummary) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._KeySetSummary(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOKeyStatus2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐKeyStatusᚄ(ctx context.Context, v any) ([]lifecycle.KeyStatus, error) {

@@ -332,6 +332,8 @@ type CreatePolicyTemplatePayload struct {
 	PolicyTemplate *lifecycle.PolicyTemplate `json:"policyTemplate,omitempty"`
 	// Errors that the caller can correct. Empty when the mutation succeeded.
 	UserErrors []object.UserError `json:"userErrors"`
+	// What is doubtful about the rules, which were accepted. The same as `warnings` of the template.
+	Warnings []lifecycle.PolicyWarning `json:"warnings"`
 }
 
 // Input of `createRole`.
@@ -1705,6 +1707,8 @@ type UpdatePolicyTemplatePayload struct {
 	PolicyTemplate *lifecycle.PolicyTemplate `json:"policyTemplate,omitempty"`
 	// Errors that the caller can correct. Empty when the mutation succeeded.
 	UserErrors []object.UserError `json:"userErrors"`
+	// What is doubtful about the rules, which were accepted. The same as `warnings` of the template.
+	Warnings []lifecycle.PolicyWarning `json:"warnings"`
 }
 
 // Input of `updateRole`.
