@@ -20,7 +20,7 @@ const (
 	pageCost = 10 // a page below one parent may be a statement of its own
 	listCost = 5  // lists without pages are short
 	// summaryCost keeps one operation from counting many times: a count looks at every key set that matches.
-	summaryCost = 500
+	summaryCost = 400
 	costLimit   = 1 << 30
 )
 

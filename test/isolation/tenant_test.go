@@ -136,6 +136,8 @@ func (w *tenant) keySet(t *testing.T, template string) apptest.Object {
 // makeApproval makes a request that waits for members of the tenant's group.
 func (w *tenant) makeApproval(t *testing.T) {
 	t.Helper()
+	approver, _ := w.person(t, "APPROVAL_DECIDE")
+	w.change(t, "updateGroup", vars{"id": w.ids["Group"], "addMemberIds": []string{approver}}, "")
 	rule := vars{"action": "REVOKE_KEY_SET", "approverGroupId": w.ids["Group"], "isSelfApprovalAllowed": false, "timeout": "P30D"}
 	w.make(t, "PolicyTemplate", vars{
 		"name": w.name("policy"), "authenticationType": "API_KEY", "expiration": vars{}, "rotation": vars{"mode": "NONE"}, "approvals": []vars{rule},
@@ -169,12 +171,18 @@ func (w *tenant) sent(t *testing.T) string {
 // user makes a user of the tenant who holds the permissions, and returns who signed in as that user.
 func (w *tenant) user(t *testing.T, permissions ...string) apptest.Client {
 	t.Helper()
+	_, client := w.person(t, permissions...)
+	return client
+}
+
+func (w *tenant) person(t *testing.T, permissions ...string) (id string, client apptest.Client) {
+	t.Helper()
 	roles := []string{}
 	if len(permissions) > 0 {
 		roles = append(roles, w.change(t, "createRole", vars{"name": w.name("role"), "permissions": permissions}, "role { id }").Text(t, "role", "id"))
 	}
-	id := w.change(t, "createUser", vars{"displayName": w.name("user"), "isServiceAccount": true, "roleIds": roles}, "user { id }").Text(t, "user", "id")
-	return w.As(w.change(t, "issueSignInKey", vars{"userId": id}, "signInKey").Text(t, "signInKey"))
+	id = w.change(t, "createUser", vars{"displayName": w.name("user"), "isServiceAccount": true, "roleIds": roles}, "user { id }").Text(t, "user", "id")
+	return id, w.As(w.change(t, "issueSignInKey", vars{"userId": id}, "signInKey").Text(t, "signInKey"))
 }
 
 // sequence names the newest line of the tenant's log and counts its lines.
