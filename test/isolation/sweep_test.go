@@ -287,6 +287,9 @@ func (s *contract) brief(f rootField) string {
 	if f.operation == "mutation" {
 		return "bulkOperation { totalCount succeededCount skippedCount items { nodes { subjectId } } } userErrors { code path message }"
 	}
+	if of := s.Types[f.Type.Name()]; !strings.HasSuffix(of.Name, "Connection") {
+		return s.selection(of, 2)
+	}
 	return "totalCount nodes { id }"
 }
 
