@@ -23,7 +23,7 @@ func Sample(kind lifecycle.NotificationKind, isMany bool) lifecycle.Notification
 
 func sampleItem(kind lifecycle.NotificationKind, application string, i int) lifecycle.NotificationItem {
 	at := time.Date(2026, time.March, 29, 0, 30+i, 0, 0, time.UTC)
-	later := at.AddDate(0, 0, 7)
+	later, soon := at.AddDate(0, 3, 0), at.AddDate(0, 0, 7)
 	item := lifecycle.NotificationItem{
 		SubjectID: "ks_01kx5zvyq4f3h8e8q2rkz0j0aa", KeySet: "API key – " + application, PublicIdentifier: "kw_3fGh7KpQ2x",
 		Application: application, Environment: "Production",
@@ -32,9 +32,9 @@ func sampleItem(kind lifecycle.NotificationKind, application string, i int) life
 	switch kind {
 	case lifecycle.NotifyApprovalRequested, lifecycle.NotifyApprovalReminded:
 		item.SubjectID, item.Action, item.Requester = "apr_01kx5zvyq4f3h8e8q2rkz0j0ab", lifecycle.ApprovalToRenew, "Ada Lovelace"
-		item.Comment, item.DecidableUntil = "The key ends while I am on holiday.", &later
+		item.Comment, item.DecidableUntil = "The key ends while I am on holiday.", &soon
 	case lifecycle.NotifyApprovalApproved:
-		item.Action, item.Decider, item.Comment, item.ExpiresAt, item.ClaimableUntil = lifecycle.ApprovalToRenew, "Grace Hopper", "Fine.", &at, &later
+		item.Action, item.Decider, item.Comment, item.ExpiresAt, item.ClaimableUntil = lifecycle.ApprovalToRenew, "Grace Hopper", "Fine.", &later, &soon
 	case lifecycle.NotifyApprovalRejected:
 		item.Action, item.Decider, item.Comment = lifecycle.ApprovalToRenew, "Grace Hopper", "Please use the new API."
 	case lifecycle.NotifyApprovalExpired:
@@ -42,7 +42,7 @@ func sampleItem(kind lifecycle.NotificationKind, application string, i int) life
 	case lifecycle.NotifyApprovalFailed:
 		item.Action, item.Decider, item.Reason = lifecycle.ApprovalToRenew, "Grace Hopper", "a key set that is REVOKED cannot be renewed"
 	case lifecycle.NotifyCredentialsWaiting:
-		item.ExpiresAt, item.ClaimableUntil = &at, &later
+		item.ExpiresAt, item.ClaimableUntil = &later, &soon
 	case lifecycle.NotifyDeploymentFailed:
 		item.Gateways, item.Reason = []string{"Gateway Frankfurt", "Gateway Dublin"}, "connection refused"
 	case lifecycle.NotifyKeySetRevoked:

@@ -190,7 +190,7 @@ type fact struct{ Name, Value string }
 func (v view) Facts(item lifecycle.NotificationItem) []fact {
 	var all []fact
 	add := func(name, value string) {
-		if value = oneLine(value); value != "" { // a line of a comment must not look like a fact
+		if value != "" {
 			all = append(all, fact{name, value})
 		}
 	}
@@ -245,6 +245,15 @@ func viewOf(content lifecycle.NotificationContent) view {
 	zone, err := time.LoadLocation(content.Zone)
 	if err != nil {
 		zone = time.UTC
+	}
+	content.Tenant, content.Items = oneLine(content.Tenant), slices.Clone(content.Items)
+	for i := range content.Items {
+		item := &content.Items[i]
+		for _, text := range []*string{
+			&item.KeySet, &item.PublicIdentifier, &item.Application, &item.Environment, &item.API, &item.Requester, &item.Decider, &item.Comment, &item.Reason,
+		} {
+			*text = oneLine(*text) // a line of a comment must not look like something that the mail says
+		}
 	}
 	return view{NotificationContent: content, zone: zone}
 }
