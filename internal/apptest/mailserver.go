@@ -38,6 +38,7 @@ type MailServer struct {
 
 	mu       sync.Mutex
 	server   *smtp.Server
+	listener net.Listener
 	ended    chan struct{}
 	answer   func(to string) error
 	received []ReceivedMail
@@ -108,11 +109,11 @@ func (m *MailServer) Attempts() int {
 // Down stops the server: connections are refused from now on.
 func (m *MailServer) Down() {
 	m.mu.Lock()
-	server, ended := m.server, m.ended
+	server, listener, ended := m.server, m.listener, m.ended
 	m.server = nil
 	m.mu.Unlock()
 	if server != nil {
-		_ = server.Close()
+		_, _ = listener.Close(), server.Close() // the server may not know its listener yet
 		<-ended
 	}
 }
@@ -135,7 +136,7 @@ func (m *MailServer) serve(listener net.Listener) {
 		listener = tls.NewListener(listener, m.config)
 	}
 	m.mu.Lock()
-	m.server, m.ended = server, ended
+	m.server, m.listener, m.ended = server, listener, ended
 	m.mu.Unlock()
 	go func() {
 		defer close(ended)

@@ -98,7 +98,7 @@ func TestAFileTakesThePlaceOfTheBuiltInTemplateOfItsName(t *testing.T) {
 		t.Errorf("%q %v", subject, err)
 	}
 	text, html, err := templates.Body(lifecycle.NotifyKeySetExpired, content)
-	if err != nil || html != "\n\n<h1>Key set \"API key – Shop\" has expired</h1>\n" || !strings.Contains(text, "has ended") {
+	if err != nil || html != "<h1>Key set \"API key – Shop\" has expired</h1>\n" || !strings.Contains(text, "has ended") {
 		t.Errorf("%q %q %v", html, text, err)
 	}
 }

@@ -270,7 +270,7 @@ func (t *Templates) Body(kind lifecycle.NotificationKind, content lifecycle.Noti
 		return "", "", err
 	}
 	html, err = execute(t.htmls[kind], content)
-	return strings.TrimSpace(text) + "\n", html, err
+	return strings.TrimSpace(text) + "\n", strings.TrimSpace(html) + "\n", err
 }
 
 func execute(t interface{ Execute(io.Writer, any) error }, content lifecycle.NotificationContent) (string, error) {

@@ -71,3 +71,214 @@ func TestS3_5_S2_19_ApproversAreAskedAndTheRequesterIsToldOfTheNewValidity(t *te
 		}
 	})
 }
+
+// owned makes an application of a new user with a key set that expires, and returns the user, its client and the key set.
+func (s *scene) owned(t *testing.T, more vars) (owner string, client apptest.Client, app, set string) {
+	t.Helper()
+	owner, client = s.world.User(t, "Developer")
+	input := vars{"name": s.world.Name("Application"), "organizationId": s.org, "ownerId": owner}
+	for name, value := range more {
+		input[name] = value
+	}
+	app = s.change(t, "createApplication", "application { id }", input).Text(t, "application", "id")
+	set, _ = s.world.KeySet(t, app, s.env, s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "P30D"}}), nil)
+	return owner, client, app, set
+}
+
+func (s *scene) revoke(t *testing.T, set string) {
+	t.Helper()
+	s.change(t, "revokeKeySet", "", vars{"id": set, "reason": "COMPROMISED", "comment": "It stood in a public repository."})
+}
+
+// A mail server that is down, that asks for patience, that refuses, and that works again: nothing waits for it, nothing is
+// lost, and nobody gets two different mails of one thing.
+func TestR30_AMailServerOutOfOrderBlocksNothingAndLosesNothing(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		mails := apptest.StartMailServer(t, false)
+		mails.Down()
+		o.Change = func(c *app.Config) { c.Mail = mails.Mail() }
+		s := newScene(t, o)
+		_, _, _, first := s.owned(t, nil)
+		_, _, _, second := s.owned(t, nil)
+		s.revoke(t, first)
+		s.revoke(t, second)
+		waiting := s.awaitNotified(t, "KEY_SET_REVOKED", "QUEUED", 2)
+		eventually(t, "both mails were tried again and again", 30*time.Second, func() bool {
+			waiting = s.notified(t, vars{"status": vars{"eq": "QUEUED"}})
+			return len(waiting) == 2 && waiting[0]["attempts"].(float64) > 2 && waiting[1]["attempts"].(float64) > 2
+		})
+		if reason := waiting[0].Text(t, "lastError"); !strings.Contains(reason, "reach the mail server") {
+			t.Errorf("the reason is %q", reason)
+		}
+		mails.Answer(func(string) error { return apptest.Refusal(421) })
+		mails.Up()
+		eventually(t, "the mail server asked for patience", 30*time.Second, func() bool { return mails.Attempts() > 4 })
+		if got := s.notified(t, vars{"status": vars{"eq": "QUEUED"}}); len(got) != 2 {
+			t.Errorf("%d mails wait, want 2", len(got))
+		}
+		unlucky := waiting[0].Text(t, "emailAddress")
+		mails.Answer(func(to string) error {
+			if to == unlucky {
+				return apptest.Refusal(550)
+			}
+			return nil
+		})
+		failed := s.awaitNotified(t, "KEY_SET_REVOKED", "FAILED", 1)[0]
+		if reason := failed.Text(t, "lastError"); !strings.Contains(reason, "550") || strings.Contains(reason, unlucky) {
+			t.Errorf("the reason is %q", reason)
+		}
+		sent := s.awaitNotified(t, "KEY_SET_REVOKED", "SENT", 1)[0]
+		s.refused(t, "INVALID_STATUS_TRANSITION", "retryNotification", vars{"id": sent["id"]})
+		mails.Answer(func(string) error { return nil })
+		s.change(t, "retryNotification", "notification { status }", vars{"id": failed["id"], "expectedVersion": failed["version"]})
+		all := s.awaitNotified(t, "KEY_SET_REVOKED", "SENT", 2)
+		received := mails.Received()
+		if len(received) != 2 {
+			t.Errorf("%d mails arrived, want 2", len(received))
+		}
+		for _, one := range all {
+			found := false
+			for _, r := range received {
+				letter := apptest.ReadLetter(t, r.Data)
+				found = found || r.To == one["emailAddress"] && letter.Subject == one["subject"] && letter.Header.Get("Message-Id") == "<"+one.Text(t, "messageId")+">"
+				if !strings.Contains(letter.Text, "COMPROMISED") || !strings.Contains(letter.HTML, "public repository") {
+					t.Errorf("the mail says %q", letter.Text)
+				}
+			}
+			if !found {
+				t.Errorf("no mail is %v", one)
+			}
+		}
+		retried := s.Do(t, `{ events(filter: {type: {eq: NOTIFICATION_RETRIED}}) { nodes { subject { ... on Notification { id } } } } }`, nil)
+		if retried.Get("events", "nodes", 0, "subject", "id") != failed["id"] || len(retried.List(t, "events", "nodes")) != 1 {
+			t.Errorf("retried: %v", retried)
+		}
+	})
+}
+
+// A bulk operation is one mail to each person, and one that is rolled back is none (P4).
+func TestR30_P4_ABulkOperationIsOneMailAndARolledBackOneIsNone(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		const many = 200
+		s := newScene(t, posting(o))
+		owner, _, application, set := s.owned(t, nil)
+		template := s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "P30D"}})
+		sets := []string{set}
+		for len(sets) < many {
+			id, _ := s.world.KeySet(t, application, s.env, template, nil)
+			sets = append(sets, id)
+		}
+		missing := append([]string{}, sets...)
+		missing[100] = "ks_01kx5zvyq4f3h8e8q2rkz0j0aa"
+		const selection = "bulkOperation { status succeededCount }"
+		s.change(t, "renewKeySets", selection, vars{"selection": vars{"ids": missing}, "errorPolicy": "ALL_OR_NOTHING"})
+		s.change(t, "renewKeySets", selection, vars{"selection": vars{"ids": sets}, "isDryRun": true})
+		if got := s.change(t, "renewKeySets", selection, vars{"selection": vars{"ids": sets}}); got.Get("bulkOperation", "succeededCount") != float64(many) {
+			t.Fatalf("renewed: %v", got)
+		}
+		renewed := s.awaitNotified(t, "KEY_SET_RENEWED", "SENT", 1)[0]
+		waiting := s.awaitNotified(t, "CREDENTIALS_WAITING", "SENT", 1)[0]
+		if got := len(s.notified(t, nil)); got != 2 {
+			t.Errorf("%d notifications, want 2", got)
+		}
+		if renewed.Get("recipient", "id") != owner || renewed["subject"] != "200 key sets were renewed" || len(renewed.List(t, "eventIds")) != many {
+			t.Errorf("renewed: %v", renewed)
+		}
+		letter := apptest.ReadLetter(t, s.file(t, waiting.Text(t, "id")))
+		if strings.Count(letter.Text, "Claim until: ") != 50 || !strings.Contains(letter.Text, "and 150 more") || letter.Subject != "New credentials of 200 key sets wait for you" {
+			t.Errorf("waiting: %s\n%s", letter.Subject, letter.Text)
+		}
+	})
+}
+
+func TestS2_26_S3_21_TenantsAndPeopleChooseWhoIsTold(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, posting(o))
+		owner, client, application, set := s.owned(t, nil)
+		member, _ := s.world.User(t, "Viewer")
+		left, _ := s.world.User(t, "Viewer")
+		group := s.change(t, "createGroup", "group { id }", vars{"name": "Security", "organizationId": s.org, "memberIds": []string{member, left}}).Text(t, "group", "id")
+		s.change(t, "deactivateUser", "", vars{"id": left})
+		rule := func(kind string, more vars) vars {
+			more["kind"] = kind
+			return more
+		}
+		const settings = `settings { mailSubjectPrefix notificationRules { kind isEnabled recipientGroups { id } } }`
+		s.refused(t, "NOT_FOUND", "updateTenantSettings", vars{"notificationRules": []vars{rule("KEY_SET_REVOKED", vars{"recipientGroupIds": []string{"grp_01kx5zvyq4f3h8e8q2rkz0j0aa"}})}})
+		s.refused(t, "INVALID", "updateTenantSettings", vars{"notificationRules": []vars{rule("KEY_SET_REVOKED", vars{}), rule("KEY_SET_REVOKED", vars{})}})
+		s.refused(t, "INVALID", "updateTenantSettings", vars{"mailSubjectPrefix": "two\nlines"})
+		changed := s.change(t, "updateTenantSettings", settings, vars{"mailSubjectPrefix": "[Keys]", "notificationRules": []vars{rule("KEY_SET_REVOKED", vars{"recipientGroupIds": []string{group}}), rule("KEY_SET_RENEWED", vars{"isEnabled": false})}})
+		if len(changed.List(t, "settings", "notificationRules")) != 14 || changed.Get("settings", "mailSubjectPrefix") != "[Keys]" {
+			t.Errorf("settings: %v", changed)
+		}
+		s.change(t, "renewKeySet", "", vars{"id": set})
+		s.revoke(t, set)
+		told := s.awaitNotified(t, "KEY_SET_REVOKED", "SENT", 2)
+		people := map[any]bool{}
+		for _, one := range told {
+			people[one.Get("recipient", "id")] = true
+			if !strings.HasPrefix(one.Text(t, "subject"), "[Keys] ") {
+				t.Errorf("subject %v", one["subject"])
+			}
+		}
+		if !people[owner] || !people[member] || len(s.notified(t, nil)) != 2 {
+			t.Errorf("told: %v", s.notified(t, nil))
+		}
+		// The owner wants no more of it, and sees the mails of before.
+		one := *s
+		one.Client = client
+		preferences := one.change(t, "updateNotificationPreferences", "notificationPreferences { kind isEnabled }", vars{"preferences": []vars{{"kind": "KEY_SET_REVOKED", "isEnabled": false}}})
+		if len(preferences.List(t, "notificationPreferences")) != 14 {
+			t.Errorf("preferences: %v", preferences)
+		}
+		own := one.Do(t, `{ viewer { notifications { nodes { id emailAddress } } } }`, nil)
+		if len(own.List(t, "viewer", "notifications", "nodes")) != 1 {
+			t.Errorf("own: %v", own)
+		}
+		if all := one.Send(t, `{ notifications { nodes { id } } }`, nil); len(all.Errors) != 1 || all.Errors[0].Code() != "FORBIDDEN" {
+			t.Errorf("all: %s", all.Body)
+		}
+		again, _ := s.world.KeySet(t, application, s.env, s.template, nil)
+		s.revoke(t, again)
+		if told := s.awaitNotified(t, "KEY_SET_REVOKED", "SENT", 3); told[2].Get("recipient", "id") != member {
+			t.Errorf("told: %v", told)
+		}
+	})
+}
+
+// Who has no address is seen not to have been told, and stops nobody else.
+func TestARecipientWithoutAddressIsVisibleAndNotFatal(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, posting(o))
+		robot := s.change(t, "createUser", "user { id }", vars{"displayName": "Robot", "isServiceAccount": true}).Text(t, "user", "id")
+		gone, _ := s.world.User(t, "Developer")
+		_, _, _, unreachable := s.owned(t, vars{"ownerId": robot})
+		_, _, _, silent := s.owned(t, vars{"ownerId": gone})
+		s.change(t, "deactivateUser", "", vars{"id": gone})
+		s.revoke(t, silent)
+		s.revoke(t, unreachable)
+		one := s.awaitNotified(t, "KEY_SET_REVOKED", "UNDELIVERABLE", 1)[0]
+		if one.Get("recipient", "id") != robot || one["emailAddress"] != nil || !strings.Contains(one.Text(t, "lastError"), "no email address") {
+			t.Errorf("undeliverable: %v", one)
+		}
+		s.refused(t, "INVALID", "retryNotification", vars{"id": one["id"]})
+		if got := len(s.notified(t, nil)); got != 1 {
+			t.Errorf("%d notifications, want 1", got)
+		}
+	})
+}
+
+func TestABrokenTemplateStopsTheStart(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "key-set-expired.txt"), []byte("one\n{{.Nothing}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := app.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", LogFormat: "text", ShutdownTimeout: time.Second, Mail: app.Mail{Templates: folder}}
+	_, err := app.Start(t.Context(), c)
+	if err == nil || !strings.Contains(err.Error(), filepath.Join(folder, "key-set-expired.txt")+":2:") {
+		t.Errorf("the start says %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, "keywright.db")); err == nil {
+		t.Error("a database was touched")
+	}
+}

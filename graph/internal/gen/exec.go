@@ -1606,6 +1606,8 @@ type TenantResolver interface {
 type TenantSettingsResolver interface {
 	DefaultEnvironment(ctx context.Context, obj *object.TenantSettings) (*lifecycle.Environment, error)
 	DefaultPolicyTemplate(ctx context.Context, obj *object.TenantSettings) (*lifecycle.PolicyTemplate, error)
+
+	NotificationRules(ctx context.Context, obj *object.TenantSettings) ([]lifecycle.NotificationRule, error)
 }
 type UserResolver interface {
 	Groups(ctx context.Context, obj *lifecycle.User) ([]lifecycle.Group, error)
@@ -41083,7 +41085,7 @@ func (ec *executionContext) _TenantSettings_notificationRules(ctx context.Contex
 			return ec.fieldContext_TenantSettings_notificationRules(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.NotificationRules, nil
+			return ec.Resolvers.TenantSettings().NotificationRules(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []lifecycle.NotificationRule) graphql.Marshaler {
@@ -41097,8 +41099,8 @@ func (ec *executionContext) fieldContext_TenantSettings_notificationRules(_ cont
 	fc = &graphql.FieldContext{
 		Object:     "TenantSettings",
 		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
+		IsMethod:   true,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_NotificationRule(ctx, field)
 		},
@@ -63179,10 +63181,43 @@ func (ec *executionContext) _TenantSettings(ctx context.Context, sel ast.Selecti
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "notificationRules":
-			out.Values[i] = ec._TenantSettings_notificationRules(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._TenantSettings_notificationRules(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "timeZone":
 			out.Values[i] = ec._TenantSettings_timeZone(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
