@@ -21,6 +21,7 @@ type effort struct {
 	revoked     int           // keys that are revoked
 	phase       time.Duration // of floods and outages: with, or without
 	outage      time.Duration // how long Redis is out
+	scheduled   int           // key sets that rotate, a tenth of them at once
 	bound       time.Duration // of the whole run
 }
 

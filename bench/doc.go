@@ -20,4 +20,5 @@
 //	doors.go, service.go, where.go              the hot path: what a validation costs
 //	floods.go, coldstart.go, revocation.go, outage.go    the hot path when something is wrong
 //	graph.go, fanout.go, hub.go, writers.go, crowd.go, direct.go    the graph, the feed, the log, large lists
+//	rotations.go                                what falls due
 package main

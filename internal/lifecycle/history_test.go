@@ -86,6 +86,7 @@ type history struct {
 	*rapid.T
 	*stored
 	expected expectation
+	rotated  map[lifecycle.KeyID]bool // keys that a rotation issued: they stand on the grid of an earlier one
 	isGone   bool
 }
 
@@ -98,7 +99,7 @@ func TestR2_R3_R8_T4_T5_T13_RandomHistoriesKeepTheRules(t *testing.T) {
 		}
 		begin := start.Add(time.Duration(rapid.Int64Range(0, int64(2*365*24*time.Hour/time.Microsecond)).Draw(t, "start")) * time.Microsecond)
 		suspended, isDefault := rapid.Bool().Draw(t, "suspended"), rapid.IntRange(0, 3).Draw(t, "default") == 0
-		h := &history{T: t, stored: create(t, rules, suspended, isDefault, z, begin)}
+		h := &history{T: t, stored: create(t, rules, suspended, isDefault, z, begin), rotated: map[lifecycle.KeyID]bool{}}
 		h.expected.status = lifecycle.KeySetActive
 		if suspended {
 			h.expected.status = lifecycle.KeySetSuspended
@@ -106,7 +107,7 @@ func TestR2_R3_R8_T4_T5_T13_RandomHistoriesKeepTheRules(t *testing.T) {
 		h.expected.keys = []expectedKey{{expires: rules.ScheduleFrom(begin, z).ExpiresAt}}
 		h.Repeat(map[string]func(*rapid.T){
 			"": h.check, "wait": h.wait, "suspend": h.suspend, "reactivate": h.reactivate, "regenerate": h.regenerate, "renew": h.renew,
-			"revoke": h.revoke, "revoke key": h.revokeKey, "delete": h.delete,
+			"revoke": h.revoke, "revoke key": h.revokeKey, "delete": h.delete, "look for what is due": h.look,
 		})
 	})
 }
@@ -124,6 +125,9 @@ func (h *history) wait(t *rapid.T) {
 
 func (h *history) edges() []time.Time {
 	var edges []time.Time
+	if h.set.RotatesAt != nil {
+		edges = append(edges, *h.set.RotatesAt)
+	}
 	for _, k := range h.keys {
 		for _, at := range []*time.Time{k.ExpiresAt, k.RetiresAt} {
 			if at != nil {
@@ -332,6 +336,44 @@ func (h *history) renew(t *rapid.T) {
 	}
 }
 
+// look does what the server does by itself.
+func (h *history) look(t *rapid.T) {
+	h.skipIfGone(t)
+	live := h.set.Status == lifecycle.KeySetActive || h.set.Status == lifecycle.KeySetSuspended
+	rotates, events := live && over(h.set.RotatesAt, h.now), len(h.events)
+	h.tick()
+	if !rotates {
+		if h.set.Status != lifecycle.KeySetExpired && live && over(h.set.ExpiresAt, h.now) {
+			h.Fatalf("S0-69: the end at %s is not written down", h.set.ExpiresAt)
+		}
+		return
+	}
+	if last := h.events[len(h.events)-1]; len(h.events) == events || last.Type != lifecycle.EventKeySetRotated {
+		h.Fatalf("S0-62: not rotated at %s", h.now)
+	}
+	latest, end := h.expected.latest(), h.policy.Rotation.Overlap.AddTo(h.now, h.zone)
+	switch {
+	case over(latest.expires, h.now):
+	case h.expected.status == lifecycle.KeySetActive && end.After(h.now):
+		if latest.expires != nil && latest.expires.Before(end) {
+			end = *latest.expires
+		}
+		latest.retires = &end
+	default:
+		latest.revoked = true
+	}
+	h.expected.keys = append(h.expected.keys, expectedKey{expires: h.set.ExpiresAt})
+	h.rotated[h.latest().ID] = true
+	switch expires := h.set.ExpiresAt; {
+	case !h.set.RotatesAt.After(h.now):
+		h.Fatalf("R-24: the next rotation at %s is over already", h.set.RotatesAt)
+	case (expires == nil) != (h.policy.Expiration.Validity == nil):
+		h.Fatalf("T5: the new key ends at %s", instantText(expires))
+	case expires != nil && expires.Before(*h.set.RotatesAt):
+		h.Fatalf("S0-66: the new key is gone at %s, before it rotates at %s", expires, h.set.RotatesAt)
+	}
+}
+
 func (h *history) revoke(t *rapid.T) {
 	h.skipIfGone(t)
 	reason := rapid.SampledFrom(lifecycle.AllRevocationReason()).Draw(t, "reason")
@@ -438,12 +480,14 @@ func (h *history) checkActions() {
 }
 
 func (h *history) checkAt(at time.Time) {
-	if got, want := h.set.StatusAt(at), h.expected.at(at); got != want {
+	isWrittenSince := h.set.Status == lifecycle.KeySetExpired && !over(h.set.ExpiresAt, at)
+	if got, want := h.set.StatusAt(at), h.expected.at(at); got != want && !isWrittenSince {
 		h.Fatalf("T13: at %s the key set is %s, want %s", at, got, want)
 	}
 	steady := 0 // accepted, and not about to go
 	for i, k := range h.keys {
-		if k.Status == lifecycle.KeyExpired && !over(k.ExpiresAt, at) {
+		isRetired := k.Status == lifecycle.KeyRevoked && h.expected.keys[i].retires != nil && !over(h.expected.keys[i].retires, at)
+		if isRetired || k.Status == lifecycle.KeyExpired && !over(k.ExpiresAt, at) {
 			continue // its end was written down since
 		}
 		got := h.judge(k, at)
@@ -476,6 +520,12 @@ func (h *history) checkMilestones() {
 	}
 	for _, k := range h.keys {
 		want := map[lifecycle.MilestoneKind]string{}
+		if h.rotated[k.ID] {
+			if got := planned[k.ID][lifecycle.MilestoneRotation]; k.IsLatest && h.set.Status != lifecycle.KeySetRevoked && got != "PLANNED "+instantText(h.set.RotatesAt) {
+				h.Fatalf("S0-61: planned is %q, it rotates at %s", got, h.set.RotatesAt)
+			}
+			continue
+		}
 		schedule := h.policy.ScheduleFrom(k.CreatedAt, h.zone)
 		if schedule.SupersededExpiration != nil {
 			want[lifecycle.MilestoneExpiration] = "SUPERSEDED " + instantText(schedule.SupersededExpiration)

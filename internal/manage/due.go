@@ -13,7 +13,7 @@ import (
 const ComponentScheduler = "scheduler"
 
 // dueBatch bounds the key sets of one transaction: everybody else's changes wait for it.
-const dueBatch = 200
+const dueBatch = 100
 
 // plannedBatch bounds the key sets whose notices are planned anew in one transaction, where each costs little.
 const plannedBatch = 1000
