@@ -40,8 +40,10 @@ type Config struct {
 	// ScanEvery is how often the server looks for what is due; 0: every second. Below 0 it does not look by itself, only when
 	// Tick is called, by tests that hold the clock.
 	ScanEvery time.Duration
-	// Now is the clock; null: that of the machine. Tests hold it.
+	// Now is the clock; null: that of the machine, set right by that of PostgreSQL. Tests hold it.
 	Now func() time.Time
+	// Machine is the machine's clock; null: it is read. Tests set it wrong.
+	Machine func() time.Time
 	// Logs is where logs go; null: standard error.
 	Logs io.Writer
 	// Trace is told each statement that reads the database outside of transactions; null: nobody. Tests count them.
@@ -154,6 +156,9 @@ func machineTime() time.Time { return time.Now() }
 func (c *Config) now() func() time.Time {
 	if c.Now != nil {
 		return c.Now
+	}
+	if c.Machine != nil {
+		return c.Machine
 	}
 	return machineTime
 }

@@ -56,6 +56,7 @@ type Server struct {
 	validation *validate.Service
 	service    *manage.Service
 	scheduler  *scheduler.Loop
+	clock      *clock // null: it needs no comparison
 	jobs       *jobs.Runner
 	graph      *graphEdge
 	oauth      *oauthEdge
@@ -112,6 +113,11 @@ func listenError(address string, err error) error {
 
 // wire makes the parts and connects them.
 func (s *Server) wire(ctx context.Context) (err error) {
+	// The database's time counts for every node, unless somebody holds the clock or there is one machine only.
+	if s.config.Now == nil && !s.config.isEmbedded() {
+		s.clock = &clock{machine: s.config.now(), logger: s.logger}
+		s.config.Now = s.clock.now
+	}
 	// First what only reads its setting: nonsense is no reason to touch a database either.
 	if s.shared, err = openShared(s.config, s.logger); err != nil {
 		return err
@@ -122,6 +128,10 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}
 	if s.opened, err = open(ctx, s.config, toServe); err != nil {
 		return err
+	}
+	if s.clock != nil {
+		s.clock.ask = s.opened.store.Clock
+		s.clock.compare(ctx)
 	}
 	now, started := s.config.now(), machineTime()
 	elapsed := func() time.Duration { return machineTime().Sub(started) }
@@ -150,6 +160,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	s.scheduler = scheduler.New(scheduler.Config{
 		Every: cmp.Or(s.config.ScanEvery, scanEvery), Elapsed: elapsed, Logger: s.logger,
 		Work: []scheduler.Work{
+			{Name: "clock", Do: s.compareClocks}, // what is done by a clock that has just jumped cannot be undone
 			{Name: "lapses of approval requests", Do: s.service.LapseApprovals},
 			{Name: "reminders of approval requests", Do: s.service.RemindApprovers},
 			{Name: "rotations, expirations and notices", Do: s.service.TakeDue},
@@ -242,6 +253,9 @@ func (s *Server) run() {
 	s.group.Go(func() error { return s.uses.Run(rest) })
 	s.group.Go(func() error { return s.limits.Run(rest) })
 	s.group.Go(func() error { return s.cleanRegularly(rest) })
+	if s.clock != nil {
+		s.group.Go(func() error { return s.clock.follow(rest) })
+	}
 	if s.config.ScanEvery >= 0 {
 		s.group.Go(func() error { return s.scheduler.Run(feed) }) // it begins nothing any more while requests end
 	}
@@ -278,6 +292,14 @@ func (s *Server) cleanRegularly(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// compareClocks is work that is never due.
+func (s *Server) compareClocks(ctx context.Context) (int, error) {
+	if s.clock != nil {
+		s.clock.compare(ctx)
+	}
+	return 0, nil
 }
 
 // Tick does all that is due by the server's clock, and returns when nothing is left. It is for tests that hold the clock.

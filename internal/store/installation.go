@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Pending tells how many migrations the database has had, and how many it lacks. A database without any is empty.
@@ -45,4 +46,15 @@ func (s *Store) AddServerSecret(ctx context.Context, version int, fingerprint st
 		return fmt.Errorf("note the fingerprint of a server secret: %w", plain(err))
 	}
 	return nil
+}
+
+// Clock is the time of the database server. SQLite has none, and tells the store's own.
+func (s *Store) Clock(ctx context.Context) (at time.Time, err error) {
+	if s.dialect == sqlite {
+		return s.now(), nil
+	}
+	if err := s.read.NewRaw("SELECT clock_timestamp()").Scan(ctx, &at); err != nil {
+		return at, fmt.Errorf("read the clock of the database: %w", s.explain(ctx, err))
+	}
+	return at, nil
 }

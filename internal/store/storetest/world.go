@@ -45,9 +45,11 @@ func newWorld() *world {
 	}
 	w.tenant = lifecycle.Tenant{
 		ID: id[lifecycle.TenantID](lifecycle.KindTenant), Name: "Ünï 'quoted' \\ ☂", Status: lifecycle.TenantActive,
-		Settings: lifecycle.TenantSettings{TimeZone: "Europe/Berlin", KeyPrefix: "kw", IdempotencyRetention: lifecycle.Days(1), NoticeLadder: lifecycle.NoticeLadder{
-			ExpirationNoticeLeadTimes: []lifecycle.Duration{lifecycle.Days(9), lifecycle.Elapsed(time.Hour)}, IsDailyExpirationNoticeEnabled: true}},
-		Version: 1, CreatedAt: start, UpdatedAt: start,
+		Settings: lifecycle.TenantSettings{TimeZone: "Europe/Berlin", KeyPrefix: "kw", IdempotencyRetention: lifecycle.Days(1)},
+		Version:  1, CreatedAt: start, UpdatedAt: start,
+	}
+	w.tenant.Settings.NoticeLadder = lifecycle.NoticeLadder{
+		ExpirationNoticeLeadTimes: []lifecycle.Duration{lifecycle.Days(9), lifecycle.Elapsed(time.Hour)}, IsDailyExpirationNoticeEnabled: true,
 	}
 	w.tenant.Slug = slug(string(w.tenant.ID))
 	tenant := w.tenant.ID

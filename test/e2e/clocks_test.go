@@ -1,0 +1,40 @@
+package e2e
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/keywright/keywright/internal/app"
+	"github.com/keywright/keywright/internal/apptest"
+)
+
+// A machine's clock that is an hour off, either way: the time of the database counts. Another that jumps while its server
+// runs is noticed within a second.
+func TestR_28_AWrongClockNeitherRevivesKeysNorEndsThemEarly(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	machine := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	s := newScene(t, apptest.Options{Postgres: true, Change: func(c *app.Config) { c.Machine = machine }})
+	short, brief := s.scheduled(t, "", "PT1S", nil)
+	long, lasting := s.scheduled(t, "", "PT30M", nil)
+	rotating, _ := s.scheduled(t, "P1D", "", nil)
+	eventually(t, "the short one expires", patience, func() bool { return s.eventTypes(t, short) == "KEY_SET_CREATED KEY_SET_EXPIRED" })
+	for _, off := range []time.Duration{-time.Hour, 40 * 24 * time.Hour} {
+		ahead.Store(int64(off))
+		other := apptest.StartWith(t, s.server.Config, s.Key) // it finds its clock wrong before it serves
+		for name, c := range map[string]apptest.Client{"a node that starts": other.Client, "a node whose clock jumped": s.Client} {
+			eventually(t, name+": an expired key stays expired", patience, func() bool { return c.Verdict(t, vars{"credential": brief}) == "EXPIRED" })
+			eventually(t, name+": a valid key stays valid", patience, func() bool { return c.Verdict(t, vars{"credential": lasting}) == "VALID" })
+		}
+		if err := other.Tick(t.Context()); err != nil {
+			t.Error(err)
+		}
+		other.Stop(t)
+	}
+	for _, set := range []string{long, rotating} {
+		if got := s.eventTypes(t, set); got != "KEY_SET_CREATED" {
+			t.Errorf("by a wrong clock: %s", got)
+		}
+	}
+}
