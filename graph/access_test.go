@@ -35,6 +35,7 @@ var shown = map[string]string{
 	"KeySet.application":                       "a key set is recognized by its application",
 	"KeySet.environment":                       "and by its environment",
 	"KeySet.policy":                            "its rules say what can be done to it",
+	"KeySet.nextPolicy":                        "and will say",
 	"Policy.template":                          "the rules have a name",
 	"Application.organization":                 "applications of one name are told apart by whose they are",
 	"Api.organization":                         "so are APIs",

@@ -28,6 +28,10 @@ func (keySetResolver) Policy(ctx context.Context, of *lifecycle.KeySet) (*lifecy
 	return need(ctx, scopeFrom(ctx).policies, of.PolicyID, "policy")
 }
 
+func (keySetResolver) NextPolicy(ctx context.Context, of *lifecycle.KeySet) (*lifecycle.Policy, error) {
+	return maybe(ctx, scopeFrom(ctx).policies, of.NextPolicyID)
+}
+
 func (keySetResolver) LatestKey(ctx context.Context, of *lifecycle.KeySet) (*lifecycle.Key, error) {
 	return maybe(ctx, scopeFrom(ctx).latestKeys, &of.ID)
 }

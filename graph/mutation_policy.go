@@ -107,3 +107,13 @@ func (m mutationResolver) DeletePolicyTemplate(ctx context.Context, in gen.Delet
 	payload.UserErrors, err = m.userErrors(ctx, err)
 	return payload, err
 }
+
+func (m mutationResolver) ApplyPolicyTemplate(ctx context.Context, in gen.ApplyPolicyTemplateInput) (*gen.ApplyPolicyTemplatePayload, error) {
+	op, err := m.Manage.ApplyPolicyTemplate(ctx, m.call(ctx, optional(in.Comment)), manage.ApplyPolicyTemplate{
+		Bulk: bulk(in.Selection, in.ErrorPolicy, in.IsDryRun), TemplateID: lifecycle.PolicyTemplateID(in.PolicyTemplateID), Timing: in.Timing,
+		IsImmediateExpirationAllowed: or(in.IsImmediateExpirationAllowed, false),
+	})
+	payload := &gen.ApplyPolicyTemplatePayload{BulkOperation: op}
+	payload.UserErrors, err = m.userErrors(ctx, err)
+	return payload, err
+}

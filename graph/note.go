@@ -47,6 +47,9 @@ func (s *scope) noteBulkOperation(o *lifecycle.BulkOperation) lifecycle.BulkOper
 	s.bulkOperations.put(o.ID, o)
 	for _, item := range o.Items {
 		s.keySets.announce(item.SubjectID)
+		if change := item.PolicyChange; change != nil {
+			s.policies.announce(change.FromPolicyID, change.ToPolicyID)
+		}
 	}
 	return o.ID
 }
@@ -89,6 +92,7 @@ func (s *scope) noteKeySet(k *lifecycle.KeySet) lifecycle.KeySetID {
 	s.applications.announce(k.ApplicationID)
 	s.environments.announce(k.EnvironmentID)
 	s.policies.announce(k.PolicyID)
+	announce(s.policies.cohort, k.NextPolicyID)
 	return k.ID
 }
 
@@ -119,6 +123,7 @@ func (s *scope) notePolicy(p *lifecycle.Policy) lifecycle.PolicyID {
 
 func (s *scope) notePolicyTemplate(p *lifecycle.PolicyTemplate) lifecycle.PolicyTemplateID {
 	s.policyTemplates.put(p.ID, p)
+	s.policyTemplates.announce(p.ID)
 	return p.ID
 }
 

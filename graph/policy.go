@@ -18,6 +18,20 @@ func (r policyTemplateResolver) Apis(ctx context.Context, of *lifecycle.PolicyTe
 	return pageOf(ctx, q, r.Store.APIs, scopeFrom(ctx).noteAPI)
 }
 
+// FromPolicy and ToPolicy are null where a template was deleted with its policies in the meantime.
+func (policyChangeResolver) FromPolicy(ctx context.Context, of *lifecycle.PolicyChange) (*lifecycle.Policy, error) {
+	return maybe(ctx, scopeFrom(ctx).policies, &of.FromPolicyID)
+}
+
+func (policyChangeResolver) ToPolicy(ctx context.Context, of *lifecycle.PolicyChange) (*lifecycle.Policy, error) {
+	return maybe(ctx, scopeFrom(ctx).policies, &of.ToPolicyID)
+}
+
+func (policyTemplateResolver) OutdatedKeySetCount(ctx context.Context, of *lifecycle.PolicyTemplate) (*int, error) {
+	count, _, err := scopeFrom(ctx).outdatedKeySets.load(ctx, of.ID)
+	return &count, err
+}
+
 func (policyTemplateResolver) Warnings(ctx context.Context, of *lifecycle.PolicyTemplate) ([]lifecycle.PolicyWarning, error) {
 	return scopeFrom(ctx).warnings(ctx, of)
 }

@@ -28,6 +28,7 @@ type (
 	notificationRuleResolver          struct{ *Resolver }
 	organizationResolver              struct{ *Resolver }
 	policyResolver                    struct{ *Resolver }
+	policyChangeResolver              struct{ *Resolver }
 	policyTemplateResolver            struct{ *Resolver }
 	queryResolver                     struct{ *Resolver }
 	roleAssignmentResolver            struct{ *Resolver }
@@ -70,6 +71,7 @@ func (r *Resolver) NotificationRule() gen.NotificationRuleResolver {
 }
 func (r *Resolver) Organization() gen.OrganizationResolver     { return organizationResolver{r} }
 func (r *Resolver) Policy() gen.PolicyResolver                 { return policyResolver{r} }
+func (r *Resolver) PolicyChange() gen.PolicyChangeResolver     { return policyChangeResolver{r} }
 func (r *Resolver) PolicyTemplate() gen.PolicyTemplateResolver { return policyTemplateResolver{r} }
 func (r *Resolver) Query() gen.QueryResolver                   { return queryResolver{r} }
 func (r *Resolver) RoleAssignment() gen.RoleAssignmentResolver { return roleAssignmentResolver{r} }

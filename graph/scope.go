@@ -56,6 +56,7 @@ type scope struct {
 	groupsOfUsers          *loader[lifecycle.UserID, []lifecycle.Group]
 	groupsOfOrganizations  *loader[lifecycle.OrganizationID, []lifecycle.Group]
 	roleAssignmentsOfUsers *loader[lifecycle.UserID, []lifecycle.RoleAssignment]
+	outdatedKeySets        *loader[lifecycle.PolicyTemplateID, int]
 	approvers              *loader[lifecycle.TenantID, []lifecycle.Approver] // of the caller's tenant
 	keyPages               *pages[lifecycle.Key]
 	apiSubscriptionPages   *pages[lifecycle.APISubscription]
@@ -129,6 +130,9 @@ func (s *scope) loadBelongings() {
 	s.groupsOfUsers = many(s, s.users.cohort, s.store.GroupsOfUsers, s.noteGroup)
 	s.groupsOfOrganizations = many(s, s.organizations.cohort, s.store.GroupsOfOrganizations, s.noteGroup)
 	s.roleAssignmentsOfUsers = many(s, s.users.cohort, s.store.RoleAssignmentsOfUsers, s.noteRoleAssignment)
+	s.outdatedKeySets = newLoader(s.policyTemplates.cohort, func(ctx context.Context, of []lifecycle.PolicyTemplateID) (map[lifecycle.PolicyTemplateID]int, error) {
+		return s.store.OutdatedKeySets(ctx, s.caller.TenantID, of, s.now)
+	})
 	s.approvers = newLoader(&cohort[lifecycle.TenantID]{}, s.loadApprovers)
 	s.keyPages = newPages(s.keySets.cohort, s.noteKey)
 	s.apiSubscriptionPages = newPages(s.keySets.cohort, s.noteAPISubscription)

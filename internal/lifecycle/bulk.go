@@ -49,6 +49,8 @@ type BulkOperationItem struct {
 	SubjectID KeySetID       `json:"subjectId"`
 	Status    BulkItemStatus `json:"status"`
 	Refusals  []*Refusal     `json:"refusals,omitempty"`
+	// PolicyChange is what the policy that is applied makes of the key set; null where none is.
+	PolicyChange *PolicyChange `json:"policyChange,omitempty"`
 }
 
 // TotalCount is the number of items.

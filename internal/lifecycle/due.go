@@ -37,8 +37,12 @@ func (s KeySetState) Rotate(policy Policy, fresh Key, m Moment) (Transition, err
 	if start == nil { // of an earlier version, which kept none: what was planned begins the schedule
 		start = s.KeySet.RotatesAt
 	}
+	schedule := policy.scheduleAfterRotation(*start, m.Now, m.Zone)
+	if s.Next != nil { // another policy begins a schedule of its own (D22)
+		schedule, start = s.Next.ScheduleFrom(m.Now, m.Zone), &m.Now
+	}
 	r := replacement{
-		fresh: fresh, status: KeyStatus(to), schedule: policy.scheduleAfterRotation(*start, m.Now, m.Zone), start: start,
+		fresh: fresh, status: KeyStatus(to), schedule: schedule, start: start,
 		milestone: MilestoneRotation, event: EventKeySetRotated,
 	}
 	if end := policy.Rotation.Overlap.AddTo(m.Now, m.Zone); s.KeySet.Status == KeySetActive && end.After(m.Now) {

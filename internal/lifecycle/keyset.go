@@ -15,6 +15,7 @@ type KeySet struct {
 	ApplicationID      ApplicationID
 	EnvironmentID      EnvironmentID
 	PolicyID           PolicyID
+	NextPolicyID       *PolicyID // that the next key takes the key set to (D22)
 	AuthenticationType AuthenticationType
 	Name               string
 	IsDefault          bool

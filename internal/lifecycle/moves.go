@@ -101,6 +101,7 @@ type KeySetState struct {
 	KeySet  KeySet
 	Keys    []Key       // the latest, and those that may still be accepted; newest first
 	Planned []Milestone // milestones that are still to come
+	Next    *Policy     // of KeySet.NextPolicyID; needed by moves that issue a key
 }
 
 // Transition is what a move changes. Everything in it is written in one transaction.
@@ -241,7 +242,7 @@ func (s KeySetState) Regenerate(policy Policy, fresh Key, overlap *Duration, m M
 		end = nil // a suspended key has no overlap to serve
 	}
 	return s.replace(replacement{
-		fresh: fresh, status: latest.Status, schedule: policy.ScheduleFrom(m.Now, m.Zone), start: &m.Now, overlapEnd: end,
+		fresh: fresh, status: latest.Status, schedule: s.Issuing(policy).ScheduleFrom(m.Now, m.Zone), start: &m.Now, overlapEnd: end,
 		milestone: MilestoneRegeneration, event: EventKeySetRegenerated,
 	}, m), nil
 }
@@ -288,7 +289,11 @@ func (s KeySetState) replace(r replacement, m Moment) Transition {
 	e.Changes = Changed(e.Changes, "expiresAt", InstantText(s.KeySet.ExpiresAt), InstantText(t.KeySet.ExpiresAt))
 	e.Changes = Changed(e.Changes, "rotatesAt", InstantText(s.KeySet.RotatesAt), InstantText(t.KeySet.RotatesAt))
 	t.Events = []Event{e}
-	return t
+	if s.Next == nil {
+		return t
+	}
+	t.KeySet.PolicyID, t.KeySet.NextPolicyID = s.Next.ID, nil // D22
+	return s.policyChanged(t)
 }
 
 // over are the milestones of a replaced key that were still to come: an expiration that took effect happened when it
@@ -511,7 +516,7 @@ var eventWords = map[EventType]string{
 	EventDefaultKeySetSet: "became the default key set", EventCredentialsRetrieved: "had its credentials retrieved",
 	EventCredentialsRetrievalDenied: "kept its credentials from a caller without permission", EventKeyRevoked: "had a key revoked",
 	EventKeySetRotated: "was rotated", EventKeySetExpired: "expired", EventKeyRetired: "had a key retired",
-	EventKeySetExpiring: "expires soon", EventKeySetRotationComing: "is rotated soon",
+	EventKeySetPolicyChanged: "was put under another policy", EventKeySetExpiring: "expires soon", EventKeySetRotationComing: "is rotated soon",
 }
 
 // Event makes the line of the log that says what happened to the key set.

@@ -15,8 +15,15 @@ func (s KeySetState) Renew(policy Policy, fresh Key, until *time.Time, m Moment)
 	if !legal {
 		return Transition{}, s.illegal(MoveRenew, m.Now)
 	}
-	end, err := policy.validUntil(until, m)
-	if err != nil {
+	governing := policy
+	if policy.Renewal.Mode == RenewalNewKey {
+		governing = s.Issuing(policy)
+	}
+	if policy.Expiration.Validity == nil {
+		governing = policy // there is nothing to renew, whatever comes next
+	}
+	end, err := governing.validUntil(until, m)
+	if err != nil && (until != nil || policy.Expiration.Validity == nil) {
 		return Transition{}, err
 	}
 	if policy.Renewal.Mode == RenewalExtend {
@@ -28,9 +35,9 @@ func (s KeySetState) Renew(policy Policy, fresh Key, until *time.Time, m Moment)
 	if s.KeySet.SuspensionCause != nil {
 		to = KeySetSuspended // its end did not end the suspension
 	}
-	schedule := policy.ScheduleFrom(m.Now, m.Zone)
+	schedule := governing.ScheduleFrom(m.Now, m.Zone)
 	if until != nil {
-		schedule = policy.scheduleUntil(*end, schedule.RotatesAt, m.Zone)
+		schedule = governing.scheduleUntil(*end, schedule.RotatesAt, m.Zone)
 	}
 	r := replacement{
 		fresh: fresh, status: KeyStatus(to), schedule: schedule, start: &m.Now,

@@ -762,6 +762,7 @@ const (
 	EventKeySetDeleted              EventType = "KEY_SET_DELETED"              // A key set was deleted.
 	EventKeySetExpired              EventType = "KEY_SET_EXPIRED"              // The validity of a key set ended.
 	EventKeySetExpiring             EventType = "KEY_SET_EXPIRING"             // A lead time before an expiration was reached.
+	EventKeySetPolicyChanged        EventType = "KEY_SET_POLICY_CHANGED"       // A key set was put under another policy, or is to be with its next key.
 	EventKeySetReactivated          EventType = "KEY_SET_REACTIVATED"          // A key set works again.
 	EventKeySetRegenerated          EventType = "KEY_SET_REGENERATED"          // The latest key was replaced on somebody's demand.
 	EventKeySetRenewed              EventType = "KEY_SET_RENEWED"              // A key set got new validity.
@@ -847,6 +848,7 @@ func AllEventType() []EventType {
 		EventKeySetDeleted,
 		EventKeySetExpired,
 		EventKeySetExpiring,
+		EventKeySetPolicyChanged,
 		EventKeySetReactivated,
 		EventKeySetRegenerated,
 		EventKeySetRenewed,

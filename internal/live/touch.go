@@ -62,6 +62,7 @@ var touches = map[lifecycle.EventType]touch{
 	lifecycle.EventKeySetDeleted:              touchesTenant,
 	lifecycle.EventKeySetExpired:              touchesBelow,
 	lifecycle.EventKeySetExpiring:             touchesNothing,
+	lifecycle.EventKeySetPolicyChanged:        touchesBelow, // its limits and its end are facts
 	lifecycle.EventKeySetReactivated:          touchesBelow,
 	lifecycle.EventKeySetRegenerated:          touchesBelow,
 	lifecycle.EventKeySetRenewed:              touchesBelow,

@@ -53,9 +53,18 @@ var errRolledBack = errors.New("rolled back")
 // decide it. Refusals are items' outcomes; they leave nothing behind, because a move decides
 // before it writes.
 func (s *Service) bulk(ctx context.Context, call Call, in Bulk, action string, move keySetMove) (*lifecycle.BulkOperation, error) {
+	return s.bulkPrepared(ctx, call, in, action, func(context.Context, *work) (keySetMove, error) { return move, nil })
+}
+
+// bulkPrepared is bulk for a move that has to look at something, and lock it, before the key sets are.
+func (s *Service) bulkPrepared(ctx context.Context, call Call, in Bulk, action string, prepare func(context.Context, *work) (keySetMove, error)) (*lifecycle.BulkOperation, error) {
 	var op *lifecycle.BulkOperation
 	done, err := change(ctx, s, call, func(ctx context.Context, w *work) (*lifecycle.BulkOperation, error) {
 		if err := w.active(); err != nil {
+			return nil, err
+		}
+		move, err := prepare(ctx, w)
+		if err != nil {
 			return nil, err
 		}
 		ids, err := w.selectKeySets(ctx, in)
@@ -209,6 +218,9 @@ func (w *work) runItem(ctx context.Context, id lifecycle.KeySetID, byID map[life
 		refused = lifecycle.NotFound("key set", inputID...)
 	} else {
 		done, err := move(ctx, w, state)
+		if done != nil {
+			item.PolicyChange = done.PolicyChange
+		}
 		switch {
 		case err != nil && !errors.As(err, &refused):
 			return item, err

@@ -126,11 +126,15 @@ func (d *dueWork) rotate(ctx context.Context, state lifecycle.KeySetState) (life
 	if err != nil {
 		return lifecycle.Transition{}, err
 	}
-	fresh, err := d.newKey(state.KeySet.AuthenticationType, policy, state.KeySet.PublicIdentifier)
+	if state.Next, err = d.nextPolicy(ctx, state.KeySet); err != nil {
+		return lifecycle.Transition{}, err
+	}
+	issuing := state.Issuing(policy)
+	fresh, err := d.newKey(state.KeySet.AuthenticationType, issuing, state.KeySet.PublicIdentifier)
 	if err != nil {
 		return lifecycle.Transition{}, err
 	}
-	t, err := state.Rotate(policy, fresh.key.ClaimableByAnyone(policy, d.moment), d.moment)
+	t, err := state.Rotate(policy, fresh.key.ClaimableByAnyone(issuing, d.moment), d.moment)
 	if err != nil {
 		return t, err
 	}
@@ -138,9 +142,12 @@ func (d *dueWork) rotate(ctx context.Context, state lifecycle.KeySetState) (life
 	return t, err
 }
 
-// collect notes what a transition writes, and records its event.
+// collect notes what a transition writes, and records its events; the first is the cause of what happened.
 func (d *dueWork) collect(before lifecycle.KeySetState, t lifecycle.Transition) {
 	cause := d.record(t.Events[0])
+	for _, e := range t.Events[1:] {
+		d.record(e)
+	}
 	for _, k := range t.Keys {
 		if before.HasKey(k.ID) {
 			d.changedKeys = append(d.changedKeys, k)

@@ -15,6 +15,7 @@ type KeySetResult struct {
 	PreviousKey     *lifecycle.Key             // null: no key was replaced
 	Credentials     *Credentials               // null: there is no new secret, or it waits for somebody
 	ApprovalRequest *lifecycle.ApprovalRequest // what the change waits for; null: it was made
+	PolicyChange    *lifecycle.PolicyChange    // what another policy made of the key set; null: it was not asked for
 }
 
 func (r *KeySetResult) secretTexts() []*secret.Text {
@@ -131,13 +132,17 @@ func (w *work) decide(ctx context.Context, state lifecycle.KeySetState, c keyCha
 	if d.policy, err = w.policy(ctx, state.KeySet.PolicyID); err != nil {
 		return d, err
 	}
+	if d.before.Next, err = w.nextPolicy(ctx, state.KeySet); err != nil {
+		return d, err
+	}
+	state, issuing := d.before, d.before.Issuing(d.policy)
 	if c.action != lifecycle.ApprovalToRevoke && (c.action != lifecycle.ApprovalToRenew || d.policy.Renewal.Mode != lifecycle.RenewalExtend) {
-		fresh, err := w.newKey(state.KeySet.AuthenticationType, d.policy, state.KeySet.PublicIdentifier)
+		fresh, err := w.newKey(state.KeySet.AuthenticationType, issuing, state.KeySet.PublicIdentifier)
 		if err != nil {
 			return d, err
 		}
 		if c.claimant != nil {
-			fresh.key = fresh.key.ClaimableBy(*c.claimant, d.policy, w.moment)
+			fresh.key = fresh.key.ClaimableBy(*c.claimant, issuing, w.moment)
 		}
 		d.fresh = &fresh
 	}
@@ -192,6 +197,15 @@ func (w *work) take(ctx context.Context, d decision) (*KeySetResult, error) {
 		result.Credentials = credentialsOf(set.AuthenticationType, d.fresh.credential)
 	}
 	return result, nil
+}
+
+// nextPolicy is the policy that the next key takes the key set to (D22); null: it stays under the one that it has.
+func (w *work) nextPolicy(ctx context.Context, set lifecycle.KeySet) (*lifecycle.Policy, error) {
+	if set.NextPolicyID == nil {
+		return nil, nil
+	}
+	next, err := w.policy(ctx, *set.NextPolicyID)
+	return &next, err
 }
 
 // policy loads a policy once per transaction.

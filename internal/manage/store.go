@@ -154,6 +154,9 @@ type Reader interface {
 	RoleAssignmentsOfUsers(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.UserID) (map[lifecycle.UserID][]lifecycle.RoleAssignment, error)
 	// PendingApprovalsOfKeySets lists requests that are recorded as PENDING, also those whose time is over.
 	PendingApprovalsOfKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.KeySetID) (map[lifecycle.KeySetID][]lifecycle.ApprovalRequest, error)
+	// OutdatedKeySets counts, for each template, the key sets that are not at their end and hold an earlier revision of it.
+	// Templates without such key sets are left out.
+	OutdatedKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.PolicyTemplateID, now time.Time) (map[lifecycle.PolicyTemplateID]int, error)
 	// Approvers lists who may decide on approval requests at now: users who are ACTIVE, hold APPROVAL_DECIDE and can sign in.
 	Approvers(ctx context.Context, tenant lifecycle.TenantID, now time.Time) ([]lifecycle.Approver, error)
 	ApprovalsOfSubscriptions(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.APISubscriptionID) (map[lifecycle.APISubscriptionID]lifecycle.ApprovalRequest, error) // the newest of each

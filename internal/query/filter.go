@@ -161,6 +161,7 @@ type KeySetFilter struct {
 	RevokedAt          *DateTimeComparator        // Compares when the key set was revoked
 	SuspensionCause    *SuspensionCauseComparator // Compares the cause of the suspension
 	PublicIdentifier   *StringComparator          // Compares the public identifier of the latest key
+	IsPolicyOutdated   *BooleanComparator         // Compares whether the policy is of an earlier revision of its template (D22)
 }
 
 // NotificationFilter is a filter for notifications.

@@ -20,7 +20,7 @@ var dependents = map[lifecycle.Kind][]string{ //nolint:exhaustive // nothing sta
 	lifecycle.KindGroup: {
 		"SELECT id FROM applications WHERE tenant_id = ?0 AND group_id = ?1",
 		"SELECT id FROM policy_templates WHERE tenant_id = ?0 AND " + namesApprovers,
-		"SELECT template_id AS id FROM policies WHERE tenant_id = ?0 AND " + namesApprovers + " AND id IN (SELECT policy_id FROM key_sets WHERE tenant_id = ?0)",
+		"SELECT template_id AS id FROM policies WHERE tenant_id = ?0 AND " + namesApprovers + " AND (id IN (SELECT policy_id FROM key_sets WHERE tenant_id = ?0) OR id IN (SELECT next_policy_id FROM key_sets WHERE tenant_id = ?0))",
 		"SELECT id FROM approval_requests WHERE tenant_id = ?0 AND approver_group_id = ?1 AND status = 'PENDING'",
 	},
 	lifecycle.KindUser: {"SELECT id FROM applications WHERE tenant_id = ?0 AND owner_id = ?1"},
@@ -36,6 +36,7 @@ var dependents = map[lifecycle.Kind][]string{ //nolint:exhaustive // nothing sta
 		"SELECT id FROM tenants WHERE id = ?0 AND default_policy_template_id = ?1",
 		"SELECT api_id AS id FROM api_authentication_requirements WHERE tenant_id = ?0 AND policy_template_id = ?1",
 		"SELECT id FROM key_sets WHERE tenant_id = ?0 AND policy_id IN (SELECT id FROM policies WHERE template_id = ?1)",
+		"SELECT id FROM key_sets WHERE tenant_id = ?0 AND next_policy_id IN (SELECT id FROM policies WHERE template_id = ?1)",
 	},
 	lifecycle.KindAPI: {"SELECT id FROM api_subscriptions WHERE tenant_id = ?0 AND api_id = ?1 AND " + isLive},
 	lifecycle.KindApplication: {

@@ -17,6 +17,7 @@ func filterKeySets(c *asking, f *query.KeySetFilter) cond {
 		c.boolean("key_sets.is_default", f.IsDefault),
 		c.text("name", "key_sets.name", f.Name),
 		filterPolicyTemplateOfKeySets(c, f.PolicyTemplate),
+		filterOutdatedPolicy(c, f.IsPolicyOutdated),
 		filterKeySetStatus(c, f.Status),
 		enum(c, "suspensionCause", "key_sets.suspension_cause", f.SuspensionCause, lifecycle.AllSuspensionCause()),
 		c.text("publicIdentifier", "key_sets.public_identifier", f.PublicIdentifier),
@@ -66,6 +67,28 @@ func filterPolicyTemplateOfKeySets(c *asking, f *query.PolicyTemplateFilter) con
 	}
 	return sqlf("key_sets.policy_id IN (SELECT policies.id FROM policies WHERE ?)", c.own("policies",
 		related(c, "policyTemplate", "policies.template_id", "policy_templates", f, filterPolicyTemplates)))
+}
+
+func filterOutdatedPolicy(c *asking, f *query.BooleanComparator) cond {
+	if f == nil {
+		return nil
+	}
+	is := func(outdated bool) cond {
+		operator := " = "
+		if outdated {
+			operator = " <> "
+		}
+		return sqlf("key_sets.policy_id IN (SELECT o.id FROM policies o JOIN policy_templates t ON t.id = o.template_id WHERE o.tenant_id = ? AND o.revision"+
+			operator+"t.revision)", string(c.tenant))
+	}
+	var parts []cond
+	if f.Eq != nil {
+		parts = append(parts, is(*f.Eq))
+	}
+	if f.Neq != nil {
+		parts = append(parts, is(!*f.Neq))
+	}
+	return all(parts...)
 }
 
 // authorized says which APIs accept the credentials of a key set: those of its active subscriptions, as long as they

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/manage"
 	"github.com/keywright/keywright/internal/query"
@@ -166,4 +168,25 @@ func summaryOf(lines []measured, ends []end) query.KeySetSummary {
 		}
 	}
 	return summary
+}
+
+// OutdatedKeySets implements [manage.Reader].
+func (s *Store) OutdatedKeySets(ctx context.Context, tenant lifecycle.TenantID, of []lifecycle.PolicyTemplateID, now time.Time) (map[lifecycle.PolicyTemplateID]int, error) {
+	var rows []struct {
+		TemplateID lifecycle.PolicyTemplateID
+		Number     int
+	}
+	c := &asking{dialect: s.dialect, tenant: tenant, now: manage.Moment{Now: now, Zone: time.UTC}}
+	err := s.read.NewRaw(`SELECT o.template_id, count(*) AS number FROM policies o
+		JOIN policy_templates t ON t.id = o.template_id AND t.revision <> o.revision JOIN key_sets ON key_sets.policy_id = o.id
+		WHERE o.tenant_id = ? AND o.template_id IN (?) AND ? GROUP BY o.template_id`,
+		tenant, bun.List(texts(of)), either(sqlf("key_sets.status = 'PENDING'"), c.isLiving())).Scan(ctx, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("count key sets of earlier revisions: %w", s.explain(ctx, err))
+	}
+	counts := make(map[lifecycle.PolicyTemplateID]int, len(rows))
+	for _, row := range rows {
+		counts[row.TemplateID] = row.Number
+	}
+	return counts, nil
 }

@@ -99,6 +99,7 @@ var effects = map[string]effect{
 	"updatePolicyTemplate":      {no: frozen},
 	"archivePolicyTemplate":     {no: frozen},
 	"deletePolicyTemplate":      {no: unused},
+	"applyPolicyTemplate":       {proof: "TestD22_APolicyIsAppliedToLivingKeySetsAtOnce"}, // by the networks
 	"createApi":                 {no: madeEmpty},
 	"updateApi":                 {no: words + "; what it demands is demanded of new subscriptions"},
 	"publishApi":                {no: "there are no subscriptions to a draft"},

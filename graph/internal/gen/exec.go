@@ -55,6 +55,7 @@ type ResolverRoot interface {
 	NotificationRule() NotificationRuleResolver
 	Organization() OrganizationResolver
 	Policy() PolicyResolver
+	PolicyChange() PolicyChangeResolver
 	PolicyTemplate() PolicyTemplateResolver
 	Query() QueryResolver
 	RoleAssignment() RoleAssignmentResolver
@@ -165,6 +166,11 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	ApplyPolicyTemplatePayload struct {
+		BulkOperation func(childComplexity int) int
+		UserErrors    func(childComplexity int) int
+	}
+
 	ApprovalDecision struct {
 		Comment    func(childComplexity int) int
 		DecidedAt  func(childComplexity int) int
@@ -263,10 +269,11 @@ type ComplexityRoot struct {
 	}
 
 	BulkOperationItem struct {
-		Status     func(childComplexity int) int
-		Subject    func(childComplexity int) int
-		SubjectID  func(childComplexity int) int
-		UserErrors func(childComplexity int) int
+		PolicyChange func(childComplexity int) int
+		Status       func(childComplexity int) int
+		Subject      func(childComplexity int) int
+		SubjectID    func(childComplexity int) int
+		UserErrors   func(childComplexity int) int
 	}
 
 	BulkOperationItemConnection struct {
@@ -339,6 +346,12 @@ type ComplexityRoot struct {
 	CreateUserPayload struct {
 		User       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	DateChange struct {
+		After  func(childComplexity int) int
+		Before func(childComplexity int) int
+		IsPast func(childComplexity int) int
 	}
 
 	DeactivateUserPayload struct {
@@ -595,6 +608,7 @@ type ComplexityRoot struct {
 		LatestKey               func(childComplexity int) int
 		Milestones              func(childComplexity int) int
 		Name                    func(childComplexity int) int
+		NextPolicy              func(childComplexity int) int
 		OAuthClient             func(childComplexity int) int
 		PendingApprovalRequests func(childComplexity int) int
 		Policy                  func(childComplexity int) int
@@ -689,6 +703,7 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		ApplyPolicyTemplate           func(childComplexity int, input ApplyPolicyTemplateInput) int
 		ApproveRequest                func(childComplexity int, input ApproveRequestInput) int
 		ArchivePolicyTemplate         func(childComplexity int, input ArchivePolicyTemplateInput) int
 		AssignRole                    func(childComplexity int, input AssignRoleInput) int
@@ -881,26 +896,37 @@ type ComplexityRoot struct {
 		Template           func(childComplexity int) int
 	}
 
+	PolicyChange struct {
+		ExpiresAt    func(childComplexity int) int
+		FromPolicy   func(childComplexity int) int
+		FromRevision func(childComplexity int) int
+		IsPast       func(childComplexity int) int
+		RotatesAt    func(childComplexity int) int
+		ToPolicy     func(childComplexity int) int
+		ToRevision   func(childComplexity int) int
+	}
+
 	PolicyTemplate struct {
-		Apis               func(childComplexity int, after *string, before *string, filter *query.APIFilter, first *int, last *int, orderBy []query.Order[query.APIOrderField]) int
-		Approvals          func(childComplexity int) int
-		AuthenticationType func(childComplexity int) int
-		ClaimWindow        func(childComplexity int) int
-		CreatedAt          func(childComplexity int) int
-		Description        func(childComplexity int) int
-		Expiration         func(childComplexity int) int
-		ID                 func(childComplexity int) int
-		IsArchived         func(childComplexity int) int
-		KeyPrefix          func(childComplexity int) int
-		Limits             func(childComplexity int) int
-		Name               func(childComplexity int) int
-		Renewal            func(childComplexity int) int
-		Revision           func(childComplexity int) int
-		Rotation           func(childComplexity int) int
-		SecretStorage      func(childComplexity int) int
-		UpdatedAt          func(childComplexity int) int
-		Version            func(childComplexity int) int
-		Warnings           func(childComplexity int) int
+		Apis                func(childComplexity int, after *string, before *string, filter *query.APIFilter, first *int, last *int, orderBy []query.Order[query.APIOrderField]) int
+		Approvals           func(childComplexity int) int
+		AuthenticationType  func(childComplexity int) int
+		ClaimWindow         func(childComplexity int) int
+		CreatedAt           func(childComplexity int) int
+		Description         func(childComplexity int) int
+		Expiration          func(childComplexity int) int
+		ID                  func(childComplexity int) int
+		IsArchived          func(childComplexity int) int
+		KeyPrefix           func(childComplexity int) int
+		Limits              func(childComplexity int) int
+		Name                func(childComplexity int) int
+		OutdatedKeySetCount func(childComplexity int) int
+		Renewal             func(childComplexity int) int
+		Revision            func(childComplexity int) int
+		Rotation            func(childComplexity int) int
+		SecretStorage       func(childComplexity int) int
+		UpdatedAt           func(childComplexity int) int
+		Version             func(childComplexity int) int
+		Warnings            func(childComplexity int) int
 	}
 
 	PolicyTemplateConnection struct {
@@ -1460,6 +1486,8 @@ type KeySetResolver interface {
 	LatestKey(ctx context.Context, obj *lifecycle.KeySet) (*lifecycle.Key, error)
 	Milestones(ctx context.Context, obj *lifecycle.KeySet) ([]lifecycle.Milestone, error)
 
+	NextPolicy(ctx context.Context, obj *lifecycle.KeySet) (*lifecycle.Policy, error)
+
 	PendingApprovalRequests(ctx context.Context, obj *lifecycle.KeySet) ([]lifecycle.ApprovalRequest, error)
 	Policy(ctx context.Context, obj *lifecycle.KeySet) (*lifecycle.Policy, error)
 
@@ -1511,6 +1539,7 @@ type MutationResolver interface {
 	UpdatePolicyTemplate(ctx context.Context, input UpdatePolicyTemplateInput) (*UpdatePolicyTemplatePayload, error)
 	ArchivePolicyTemplate(ctx context.Context, input ArchivePolicyTemplateInput) (*ArchivePolicyTemplatePayload, error)
 	DeletePolicyTemplate(ctx context.Context, input DeletePolicyTemplateInput) (*DeletePolicyTemplatePayload, error)
+	ApplyPolicyTemplate(ctx context.Context, input ApplyPolicyTemplateInput) (*ApplyPolicyTemplatePayload, error)
 	CreateAPI(ctx context.Context, input CreateAPIInput) (*CreateAPIPayload, error)
 	UpdateAPI(ctx context.Context, input UpdateAPIInput) (*UpdateAPIPayload, error)
 	PublishAPI(ctx context.Context, input PublishAPIInput) (*PublishAPIPayload, error)
@@ -1563,8 +1592,15 @@ type PolicyResolver interface {
 
 	Template(ctx context.Context, obj *lifecycle.Policy) (*lifecycle.PolicyTemplate, error)
 }
+type PolicyChangeResolver interface {
+	FromPolicy(ctx context.Context, obj *lifecycle.PolicyChange) (*lifecycle.Policy, error)
+
+	ToPolicy(ctx context.Context, obj *lifecycle.PolicyChange) (*lifecycle.Policy, error)
+}
 type PolicyTemplateResolver interface {
 	Apis(ctx context.Context, obj *lifecycle.PolicyTemplate, after *string, before *string, filter *query.APIFilter, first *int, last *int, orderBy []query.Order[query.APIOrderField]) (*query.Connection[lifecycle.API], error)
+
+	OutdatedKeySetCount(ctx context.Context, obj *lifecycle.PolicyTemplate) (*int, error)
 
 	Warnings(ctx context.Context, obj *lifecycle.PolicyTemplate) ([]lifecycle.PolicyWarning, error)
 }
@@ -2039,6 +2075,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ApplicationEdge.Node(childComplexity), true
 
+	case "ApplyPolicyTemplatePayload.bulkOperation":
+		if e.ComplexityRoot.ApplyPolicyTemplatePayload.BulkOperation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyPolicyTemplatePayload.BulkOperation(childComplexity), true
+	case "ApplyPolicyTemplatePayload.userErrors":
+		if e.ComplexityRoot.ApplyPolicyTemplatePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyPolicyTemplatePayload.UserErrors(childComplexity), true
+
 	case "ApprovalDecision.comment":
 		if e.ComplexityRoot.ApprovalDecision.Comment == nil {
 			break
@@ -2422,6 +2471,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.BulkOperation.TotalCount(childComplexity), true
 
+	case "BulkOperationItem.policyChange":
+		if e.ComplexityRoot.BulkOperationItem.PolicyChange == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BulkOperationItem.PolicyChange(childComplexity), true
 	case "BulkOperationItem.status":
 		if e.ComplexityRoot.BulkOperationItem.Status == nil {
 			break
@@ -2657,6 +2712,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateUserPayload.UserErrors(childComplexity), true
+
+	case "DateChange.after":
+		if e.ComplexityRoot.DateChange.After == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DateChange.After(childComplexity), true
+	case "DateChange.before":
+		if e.ComplexityRoot.DateChange.Before == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DateChange.Before(childComplexity), true
+	case "DateChange.isPast":
+		if e.ComplexityRoot.DateChange.IsPast == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DateChange.IsPast(childComplexity), true
 
 	case "DeactivateUserPayload.user":
 		if e.ComplexityRoot.DeactivateUserPayload.User == nil {
@@ -3628,6 +3702,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.KeySet.Name(childComplexity), true
+	case "KeySet.nextPolicy":
+		if e.ComplexityRoot.KeySet.NextPolicy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeySet.NextPolicy(childComplexity), true
 	case "KeySet.oauthClient":
 		if e.ComplexityRoot.KeySet.OAuthClient == nil {
 			break
@@ -3993,6 +4073,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Milestone.Status(childComplexity), true
 
+	case "Mutation.applyPolicyTemplate":
+		if e.ComplexityRoot.Mutation.ApplyPolicyTemplate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_applyPolicyTemplate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ApplyPolicyTemplate(childComplexity, args["input"].(ApplyPolicyTemplateInput)), true
 	case "Mutation.approveRequest":
 		if e.ComplexityRoot.Mutation.ApproveRequest == nil {
 			break
@@ -5217,6 +5308,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Policy.Template(childComplexity), true
 
+	case "PolicyChange.expiresAt":
+		if e.ComplexityRoot.PolicyChange.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyChange.ExpiresAt(childComplexity), true
+	case "PolicyChange.fromPolicy":
+		if e.ComplexityRoot.PolicyChange.FromPolicy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyChange.FromPolicy(childComplexity), true
+	case "PolicyChange.fromRevision":
+		if e.ComplexityRoot.PolicyChange.FromRevision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyChange.FromRevision(childComplexity), true
+	case "PolicyChange.isPast":
+		if e.ComplexityRoot.PolicyChange.IsPast == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyChange.IsPast(childComplexity), true
+	case "PolicyChange.rotatesAt":
+		if e.ComplexityRoot.PolicyChange.RotatesAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyChange.RotatesAt(childComplexity), true
+	case "PolicyChange.toPolicy":
+		if e.ComplexityRoot.PolicyChange.ToPolicy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyChange.ToPolicy(childComplexity), true
+	case "PolicyChange.toRevision":
+		if e.ComplexityRoot.PolicyChange.ToRevision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyChange.ToRevision(childComplexity), true
+
 	case "PolicyTemplate.apis":
 		if e.ComplexityRoot.PolicyTemplate.Apis == nil {
 			break
@@ -5294,6 +5428,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PolicyTemplate.Name(childComplexity), true
+	case "PolicyTemplate.outdatedKeySetCount":
+		if e.ComplexityRoot.PolicyTemplate.OutdatedKeySetCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyTemplate.OutdatedKeySetCount(childComplexity), true
 	case "PolicyTemplate.renewal":
 		if e.ComplexityRoot.PolicyTemplate.Renewal == nil {
 			break
@@ -7023,6 +7163,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputApplicationFilter,
 		ec.unmarshalInputApplicationOrder,
 		ec.unmarshalInputApplicationStatusComparator,
+		ec.unmarshalInputApplyPolicyTemplateInput,
 		ec.unmarshalInputApprovalActionComparator,
 		ec.unmarshalInputApprovalRequestFilter,
 		ec.unmarshalInputApprovalRequestOrder,
@@ -7741,6 +7882,13 @@ type Mutation {
     """What to do."""
     input: DeletePolicyTemplateInput!
   ): DeletePolicyTemplatePayload @authorize(permission: POLICY_WRITE)
+  """
+  Puts key sets that exist under the present revision of a policy template. A dry run tells for each key set what would change.
+  """
+  applyPolicyTemplate(
+    """What to do."""
+    input: ApplyPolicyTemplateInput!
+  ): ApplyPolicyTemplatePayload @authorize(permission: POLICY_WRITE)
   """Adds an API to the catalog, as a draft."""
   createApi(
     """What to do."""
@@ -8645,6 +8793,11 @@ type BulkOperationItemEdge {
 
 """One item of a bulk operation."""
 type BulkOperationItem {
+  """
+  What the policy makes of the key set, where one is applied; also where that failed. Null for other operations, and for key
+  sets that had the policy already.
+  """
+  policyChange: PolicyChange @authorize(permission: KEY_SET_READ)
   """Outcome."""
   status: BulkItemStatus!
   """The object. Null when it was deleted or is not visible to the caller."""
@@ -8803,6 +8956,8 @@ enum EventType {
   KEY_SET_EXPIRED
   """The validity of a key set ends soon: a lead time before it was reached."""
   KEY_SET_EXPIRING
+  """A key set was put under another policy, or is to be with its next key."""
+  KEY_SET_POLICY_CHANGED
   """A key set works again."""
   KEY_SET_REACTIVATED
   """The latest key was replaced on somebody's demand."""
@@ -9155,6 +9310,11 @@ type KeySet implements Node {
   unless given.
   """
   name: String!
+  """
+  Rules that come into force with the next key, whatever makes that: a rotation, a regeneration or a renewal. Null when
+  the present ones stay.
+  """
+  nextPolicy: Policy
   """OAuth 2.0 client settings. Null for other authentication types."""
   oauthClient: OAuthClientSettings
   """Approval requests about the key set that wait for decisions."""
@@ -9282,6 +9442,8 @@ input KeySetFilter {
   isDefault: BooleanComparator
   """Compares the time of last use."""
   lastUsedAt: DateTimeComparator
+  """Compares whether the template of the policy has a newer revision."""
+  isPolicyOutdated: BooleanComparator
   """Compares the name."""
   name: StringComparator
   """The filter must not match."""
@@ -11353,6 +11515,11 @@ type PolicyTemplate implements Node {
   limits: Limits
   """Name of the template."""
   name: String!
+  """
+  Key sets that hold an earlier revision, and are not revoked or expired. ` + "`" + `keySets(filter: {isPolicyOutdated: {eq: true}})` + "`" + `
+  lists them; ` + "`" + `applyPolicyTemplate` + "`" + ` puts them under the present one.
+  """
+  outdatedKeySetCount: Int @authorize(permission: KEY_SET_READ)
   """Renewal of keys."""
   renewal: RenewalRule!
   """Revision that new policies are made from."""
@@ -11596,6 +11763,77 @@ type DeletePolicyTemplatePayload {
   deletedPolicyTemplateId: ID
   """Errors that the caller can correct. Empty when the mutation succeeded."""
   userErrors: [UserError!]!
+}
+
+"""When key sets take another policy."""
+enum PolicyChangeTiming {
+  """
+  With their next key, whatever makes that: a rotation, a regeneration or a renewal. Until then nothing changes.
+  """
+  NEXT_ROTATION
+  """
+  At once: limits and rules are in force, and the dates of the latest key are computed anew from when it began.
+  """
+  NOW
+}
+
+"""Input of ` + "`" + `applyPolicyTemplate` + "`" + `."""
+input ApplyPolicyTemplateInput {
+  """
+  Why the change is made. Recorded in the event log and shown on the timeline.
+  """
+  comment: String
+  """What happens when a key set fails."""
+  errorPolicy: BulkErrorPolicy = CONTINUE_ON_ERROR
+  """Whether to check only what would happen."""
+  isDryRun: Boolean = false
+  """
+  With timing ` + "`" + `NOW` + "`" + `: whether keys may be rotated or expire at once, because the date under the new policy lies in the past.
+  Otherwise such key sets fail.
+  """
+  isImmediateExpirationAllowed: Boolean = false
+  """ID of the template."""
+  policyTemplateId: ID!
+  """The key sets, of the template's authentication type. They may have been under another template."""
+  selection: KeySetSelection!
+  """When they take the policy."""
+  timing: PolicyChangeTiming!
+}
+
+"""Payload of ` + "`" + `applyPolicyTemplate` + "`" + `."""
+type ApplyPolicyTemplatePayload {
+  """The operation with its results so far."""
+  bulkOperation: BulkOperation
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+"""What another policy makes of a key set."""
+type PolicyChange {
+  """When the latest key expires."""
+  expiresAt: DateChange!
+  """The policy before. Null when it was deleted."""
+  fromPolicy: Policy @authorize(permission: CATALOG_READ)
+  """Revision of the policy before."""
+  fromRevision: Int!
+  """Whether one of the dates would lie in the past."""
+  isPast: Boolean!
+  """When the latest key is rotated."""
+  rotatesAt: DateChange!
+  """The policy that is applied. Null when it was deleted."""
+  toPolicy: Policy @authorize(permission: CATALOG_READ)
+  """Revision of the policy that is applied."""
+  toRevision: Int!
+}
+
+"""A date before and after a change."""
+type DateChange {
+  """After the change. Null means never. A date that would lie in the past is the present."""
+  after: DateTime
+  """Before the change. Null means never."""
+  before: DateTime
+  """Whether the date would lie in the past."""
+  isPast: Boolean!
 }
 
 # -----------------------------------------------------------------------------------------------
@@ -13536,6 +13774,16 @@ func (ec *executionContext) childFields_ApplicationEdge(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type ApplicationEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ApplyPolicyTemplatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "bulkOperation":
+		return ec.fieldContext_ApplyPolicyTemplatePayload_bulkOperation(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ApplyPolicyTemplatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApplyPolicyTemplatePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ApprovalDecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "comment":
@@ -13722,6 +13970,8 @@ func (ec *executionContext) childFields_BulkOperation(ctx context.Context, field
 
 func (ec *executionContext) childFields_BulkOperationItem(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "policyChange":
+		return ec.fieldContext_BulkOperationItem_policyChange(ctx, field)
 	case "status":
 		return ec.fieldContext_BulkOperationItem_status(ctx, field)
 	case "subject":
@@ -13876,6 +14126,18 @@ func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, f
 		return ec.fieldContext_CreateUserPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DateChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "after":
+		return ec.fieldContext_DateChange_after(ctx, field)
+	case "before":
+		return ec.fieldContext_DateChange_before(ctx, field)
+	case "isPast":
+		return ec.fieldContext_DateChange_isPast(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DateChange", field.Name)
 }
 
 func (ec *executionContext) childFields_DeactivateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14340,6 +14602,8 @@ func (ec *executionContext) childFields_KeySet(ctx context.Context, field graphq
 		return ec.fieldContext_KeySet_milestones(ctx, field)
 	case "name":
 		return ec.fieldContext_KeySet_name(ctx, field)
+	case "nextPolicy":
+		return ec.fieldContext_KeySet_nextPolicy(ctx, field)
 	case "oauthClient":
 		return ec.fieldContext_KeySet_oauthClient(ctx, field)
 	case "pendingApprovalRequests":
@@ -14712,6 +14976,26 @@ func (ec *executionContext) childFields_Policy(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Policy", field.Name)
 }
 
+func (ec *executionContext) childFields_PolicyChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "expiresAt":
+		return ec.fieldContext_PolicyChange_expiresAt(ctx, field)
+	case "fromPolicy":
+		return ec.fieldContext_PolicyChange_fromPolicy(ctx, field)
+	case "fromRevision":
+		return ec.fieldContext_PolicyChange_fromRevision(ctx, field)
+	case "isPast":
+		return ec.fieldContext_PolicyChange_isPast(ctx, field)
+	case "rotatesAt":
+		return ec.fieldContext_PolicyChange_rotatesAt(ctx, field)
+	case "toPolicy":
+		return ec.fieldContext_PolicyChange_toPolicy(ctx, field)
+	case "toRevision":
+		return ec.fieldContext_PolicyChange_toRevision(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyChange", field.Name)
+}
+
 func (ec *executionContext) childFields_PolicyTemplate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -14736,6 +15020,8 @@ func (ec *executionContext) childFields_PolicyTemplate(ctx context.Context, fiel
 		return ec.fieldContext_PolicyTemplate_limits(ctx, field)
 	case "name":
 		return ec.fieldContext_PolicyTemplate_name(ctx, field)
+	case "outdatedKeySetCount":
+		return ec.fieldContext_PolicyTemplate_outdatedKeySetCount(ctx, field)
 	case "renewal":
 		return ec.fieldContext_PolicyTemplate_renewal(ctx, field)
 	case "revision":
@@ -16223,6 +16509,20 @@ func (ec *executionContext) field_KeySet_usage_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["period"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_applyPolicyTemplate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ApplyPolicyTemplateInput, error) {
+			return ec.unmarshalNApplyPolicyTemplateInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApplyPolicyTemplateInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
 	return args, nil
 }
 
@@ -20307,6 +20607,70 @@ func (ec *executionContext) fieldContext_ApplicationEdge_node(_ context.Context,
 	return fc, nil
 }
 
+func (ec *executionContext) _ApplyPolicyTemplatePayload_bulkOperation(ctx context.Context, field graphql.CollectedField, obj *ApplyPolicyTemplatePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApplyPolicyTemplatePayload_bulkOperation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BulkOperation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.BulkOperation) graphql.Marshaler {
+			return ec.marshalOBulkOperation2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkOperation(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApplyPolicyTemplatePayload_bulkOperation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApplyPolicyTemplatePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BulkOperation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApplyPolicyTemplatePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *ApplyPolicyTemplatePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApplyPolicyTemplatePayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApplyPolicyTemplatePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApplyPolicyTemplatePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _ApprovalDecision_comment(ctx context.Context, field graphql.CollectedField, obj *lifecycle.ApprovalDecision) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -21929,6 +22293,56 @@ func (ec *executionContext) fieldContext_BulkOperation_createdAt(_ context.Conte
 	return graphql.NewScalarFieldContext("BulkOperation", field, false, false, errors.New("field of type DateTime does not have child fields"))
 }
 
+func (ec *executionContext) _BulkOperationItem_policyChange(ctx context.Context, field graphql.CollectedField, obj *lifecycle.BulkOperationItem) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BulkOperationItem_policyChange(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PolicyChange, nil
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "KEY_SET_READ")
+				if err != nil {
+					var zeroVal *lifecycle.PolicyChange
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.PolicyChange
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.PolicyChange) graphql.Marshaler {
+			return ec.marshalOPolicyChange2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyChange(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_BulkOperationItem_policyChange(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BulkOperationItem",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PolicyChange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _BulkOperationItem_status(ctx context.Context, field graphql.CollectedField, obj *lifecycle.BulkOperationItem) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -23039,6 +23453,75 @@ func (ec *executionContext) fieldContext_CreateUserPayload_userErrors(_ context.
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _DateChange_after(ctx context.Context, field graphql.CollectedField, obj *lifecycle.DateChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DateChange_after(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.After, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DateChange_after(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DateChange", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _DateChange_before(ctx context.Context, field graphql.CollectedField, obj *lifecycle.DateChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DateChange_before(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Before, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DateChange_before(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DateChange", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _DateChange_isPast(ctx context.Context, field graphql.CollectedField, obj *lifecycle.DateChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DateChange_isPast(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsPast, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DateChange_isPast(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DateChange", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
 func (ec *executionContext) _DeactivateUserPayload_user(ctx context.Context, field graphql.CollectedField, obj *DeactivateUserPayload) (ret graphql.Marshaler) {
@@ -27134,6 +27617,38 @@ func (ec *executionContext) fieldContext_KeySet_name(_ context.Context, field gr
 	return graphql.NewScalarFieldContext("KeySet", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _KeySet_nextPolicy(ctx context.Context, field graphql.CollectedField, obj *lifecycle.KeySet) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeySet_nextPolicy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.KeySet().NextPolicy(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Policy) graphql.Marshaler {
+			return ec.marshalOPolicy2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicy(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_KeySet_nextPolicy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "KeySet",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Policy(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _KeySet_oauthClient(ctx context.Context, field graphql.CollectedField, obj *lifecycle.KeySet) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -30817,6 +31332,68 @@ func (ec *executionContext) fieldContext_Mutation_deletePolicyTemplate(ctx conte
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_deletePolicyTemplate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_applyPolicyTemplate(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_applyPolicyTemplate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ApplyPolicyTemplate(ctx, fc.Args["input"].(ApplyPolicyTemplateInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "POLICY_WRITE")
+				if err != nil {
+					var zeroVal *ApplyPolicyTemplatePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *ApplyPolicyTemplatePayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ApplyPolicyTemplatePayload) graphql.Marshaler {
+			return ec.marshalOApplyPolicyTemplatePayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApplyPolicyTemplatePayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_applyPolicyTemplate(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApplyPolicyTemplatePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_applyPolicyTemplate_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -34974,6 +35551,239 @@ func (ec *executionContext) fieldContext_Policy_createdAt(_ context.Context, fie
 	return graphql.NewScalarFieldContext("Policy", field, false, false, errors.New("field of type DateTime does not have child fields"))
 }
 
+func (ec *executionContext) _PolicyChange_expiresAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyChange_expiresAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.DateChange) graphql.Marshaler {
+			return ec.marshalNDateChange2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDateChange(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyChange_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PolicyChange",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DateChange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PolicyChange_fromPolicy(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyChange_fromPolicy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.PolicyChange().FromPolicy(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "CATALOG_READ")
+				if err != nil {
+					var zeroVal *lifecycle.Policy
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.Policy
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Policy) graphql.Marshaler {
+			return ec.marshalOPolicy2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicy(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyChange_fromPolicy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PolicyChange",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Policy(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PolicyChange_fromRevision(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyChange_fromRevision(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FromRevision, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyChange_fromRevision(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PolicyChange", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _PolicyChange_isPast(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyChange_isPast(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsPast(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyChange_isPast(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PolicyChange", field, true, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _PolicyChange_rotatesAt(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyChange_rotatesAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RotatesAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v lifecycle.DateChange) graphql.Marshaler {
+			return ec.marshalNDateChange2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDateChange(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyChange_rotatesAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PolicyChange",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DateChange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PolicyChange_toPolicy(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyChange_toPolicy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.PolicyChange().ToPolicy(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "CATALOG_READ")
+				if err != nil {
+					var zeroVal *lifecycle.Policy
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *lifecycle.Policy
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.Policy) graphql.Marshaler {
+			return ec.marshalOPolicy2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicy(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyChange_toPolicy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PolicyChange",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Policy(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PolicyChange_toRevision(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyChange_toRevision(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ToRevision, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyChange_toRevision(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PolicyChange", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
 func (ec *executionContext) _PolicyTemplate_id(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -35291,6 +36101,47 @@ func (ec *executionContext) _PolicyTemplate_name(ctx context.Context, field grap
 }
 func (ec *executionContext) fieldContext_PolicyTemplate_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PolicyTemplate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PolicyTemplate_outdatedKeySetCount(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PolicyTemplate_outdatedKeySetCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.PolicyTemplate().OutdatedKeySetCount(ctx, obj)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "KEY_SET_READ")
+				if err != nil {
+					var zeroVal *int
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *int
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, obj, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PolicyTemplate_outdatedKeySetCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PolicyTemplate", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _PolicyTemplate_renewal(ctx context.Context, field graphql.CollectedField, obj *lifecycle.PolicyTemplate) (ret graphql.Marshaler) {
@@ -45046,6 +45897,88 @@ func (ec *executionContext) unmarshalInputApplicationStatusComparator(ctx contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputApplyPolicyTemplateInput(ctx context.Context, obj any) (ApplyPolicyTemplateInput, error) {
+	var it ApplyPolicyTemplateInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["errorPolicy"]; !present {
+		asMap["errorPolicy"] = "CONTINUE_ON_ERROR"
+	}
+	if _, present := asMap["isDryRun"]; !present {
+		asMap["isDryRun"] = false
+	}
+	if _, present := asMap["isImmediateExpirationAllowed"]; !present {
+		asMap["isImmediateExpirationAllowed"] = false
+	}
+
+	fieldsInOrder := [...]string{"comment", "errorPolicy", "isDryRun", "isImmediateExpirationAllowed", "policyTemplateId", "selection", "timing"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		case "errorPolicy":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("errorPolicy"))
+			data, err := ec.unmarshalOBulkErrorPolicy2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐBulkErrorPolicy(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ErrorPolicy = graphql.OmittableOf(data)
+		case "isDryRun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isDryRun"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsDryRun = graphql.OmittableOf(data)
+		case "isImmediateExpirationAllowed":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isImmediateExpirationAllowed"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsImmediateExpirationAllowed = graphql.OmittableOf(data)
+		case "policyTemplateId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("policyTemplateId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PolicyTemplateID = data
+		case "selection":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("selection"))
+			data, err := ec.unmarshalNKeySetSelection2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐKeySetSelection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Selection = data
+		case "timing":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timing"))
+			data, err := ec.unmarshalNPolicyChangeTiming2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyChangeTiming(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Timing = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputApprovalActionComparator(ctx context.Context, obj any) (query.EnumComparator[lifecycle.ApprovalAction], error) {
 	var it query.EnumComparator[lifecycle.ApprovalAction]
 	if obj == nil {
@@ -47625,7 +48558,7 @@ func (ec *executionContext) unmarshalInputKeySetFilter(ctx context.Context, obj 
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "and", "application", "authenticationType", "authorizedApis", "environment", "expiresAt", "isDefault", "lastUsedAt", "name", "not", "or", "policyTemplate", "rotatesAt", "status", "createdAt", "updatedAt", "activatedAt", "suspendedAt", "revokedAt", "suspensionCause", "publicIdentifier"}
+	fieldsInOrder := [...]string{"id", "and", "application", "authenticationType", "authorizedApis", "environment", "expiresAt", "isDefault", "lastUsedAt", "isPolicyOutdated", "name", "not", "or", "policyTemplate", "rotatesAt", "status", "createdAt", "updatedAt", "activatedAt", "suspendedAt", "revokedAt", "suspensionCause", "publicIdentifier"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -47695,6 +48628,13 @@ func (ec *executionContext) unmarshalInputKeySetFilter(ctx context.Context, obj 
 				return it, err
 			}
 			it.LastUsedAt = data
+		case "isPolicyOutdated":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isPolicyOutdated"))
+			data, err := ec.unmarshalOBooleanComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐBooleanComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsPolicyOutdated = data
 		case "name":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
 			data, err := ec.unmarshalOStringComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐStringComparator(ctx, v)
@@ -53253,6 +54193,49 @@ func (ec *executionContext) _ApplicationEdge(ctx context.Context, sel ast.Select
 	return out
 }
 
+var applyPolicyTemplatePayloadImplementors = []string{"ApplyPolicyTemplatePayload"}
+
+func (ec *executionContext) _ApplyPolicyTemplatePayload(ctx context.Context, sel ast.SelectionSet, obj *ApplyPolicyTemplatePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, applyPolicyTemplatePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ApplyPolicyTemplatePayload")
+		case "bulkOperation":
+			out.Values[i] = ec._ApplyPolicyTemplatePayload_bulkOperation(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._ApplyPolicyTemplatePayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var approvalDecisionImplementors = []string{"ApprovalDecision"}
 
 func (ec *executionContext) _ApprovalDecision(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.ApprovalDecision) graphql.Marshaler {
@@ -54329,6 +55312,11 @@ func (ec *executionContext) _BulkOperationItem(ctx context.Context, sel ast.Sele
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("BulkOperationItem")
+		case "policyChange":
+			out.Values[i] = ec._BulkOperationItem_policyChange(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "status":
 			out.Values[i] = ec._BulkOperationItem_status(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -55006,6 +55994,54 @@ func (ec *executionContext) _CreateUserPayload(ctx context.Context, sel ast.Sele
 			}
 		case "userErrors":
 			out.Values[i] = ec._CreateUserPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var dateChangeImplementors = []string{"DateChange"}
+
+func (ec *executionContext) _DateChange(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.DateChange) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, dateChangeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DateChange")
+		case "after":
+			out.Values[i] = ec._DateChange_after(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "before":
+			out.Values[i] = ec._DateChange_before(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "isPast":
+			out.Values[i] = ec._DateChange_isPast(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -57470,6 +58506,44 @@ func (ec *executionContext) _KeySet(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "nextPolicy":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._KeySet_nextPolicy(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "oauthClient":
 			out.Values[i] = ec._KeySet_oauthClient(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -58672,6 +59746,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "deletePolicyTemplate":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_deletePolicyTemplate(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "applyPolicyTemplate":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_applyPolicyTemplate(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
@@ -60035,6 +61116,140 @@ func (ec *executionContext) _Policy(ctx context.Context, sel ast.SelectionSet, o
 	return out
 }
 
+var policyChangeImplementors = []string{"PolicyChange"}
+
+func (ec *executionContext) _PolicyChange(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.PolicyChange) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, policyChangeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PolicyChange")
+		case "expiresAt":
+			out.Values[i] = ec._PolicyChange_expiresAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "fromPolicy":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._PolicyChange_fromPolicy(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "fromRevision":
+			out.Values[i] = ec._PolicyChange_fromRevision(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isPast":
+			out.Values[i] = ec._PolicyChange_isPast(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "rotatesAt":
+			out.Values[i] = ec._PolicyChange_rotatesAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "toPolicy":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._PolicyChange_toPolicy(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "toRevision":
+			out.Values[i] = ec._PolicyChange_toRevision(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var policyTemplateImplementors = []string{"PolicyTemplate", "EventSubject", "Node"}
 
 func (ec *executionContext) _PolicyTemplate(ctx context.Context, sel ast.SelectionSet, obj *lifecycle.PolicyTemplate) graphql.Marshaler {
@@ -60135,6 +61350,44 @@ func (ec *executionContext) _PolicyTemplate(ctx context.Context, sel ast.Selecti
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "outdatedKeySetCount":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._PolicyTemplate_outdatedKeySetCount(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "renewal":
 			out.Values[i] = ec._PolicyTemplate_renewal(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -65407,6 +66660,11 @@ func (ec *executionContext) marshalNApplicationStatus2githubᚗcomᚋkeywright�
 	return res
 }
 
+func (ec *executionContext) unmarshalNApplyPolicyTemplateInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApplyPolicyTemplateInput(ctx context.Context, v any) (ApplyPolicyTemplateInput, error) {
+	res, err := ec.unmarshalInputApplyPolicyTemplateInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNApprovalAction2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalAction(ctx context.Context, v any) (lifecycle.ApprovalAction, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := lifecycle.ApprovalAction(tmp)
@@ -65916,6 +67174,10 @@ func (ec *executionContext) unmarshalNCreateTenantInput2githubᚗcomᚋkeywright
 func (ec *executionContext) unmarshalNCreateUserInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐCreateUserInput(ctx context.Context, v any) (CreateUserInput, error) {
 	res, err := ec.unmarshalInputCreateUserInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDateChange2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐDateChange(ctx context.Context, sel ast.SelectionSet, v lifecycle.DateChange) graphql.Marshaler {
+	return ec._DateChange(ctx, sel, &v)
 }
 
 func (ec *executionContext) unmarshalNDateTime2timeᚐTime(ctx context.Context, v any) (time.Time, error) {
@@ -67714,6 +68976,23 @@ func (ec *executionContext) marshalNPolicy2ᚖgithubᚗcomᚋkeywrightᚋkeywrig
 	return ec._Policy(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNPolicyChangeTiming2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyChangeTiming(ctx context.Context, v any) (lifecycle.PolicyChangeTiming, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := lifecycle.PolicyChangeTiming(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNPolicyChangeTiming2githubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyChangeTiming(ctx context.Context, sel ast.SelectionSet, v lifecycle.PolicyChangeTiming) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) marshalNPolicyTemplate2ᚕᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyTemplateᚄ(ctx context.Context, sel ast.SelectionSet, v []*lifecycle.PolicyTemplate) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -69189,6 +70468,13 @@ func (ec *executionContext) unmarshalOApplicationStatusComparator2ᚖgithubᚗco
 	}
 	res, err := ec.unmarshalInputApplicationStatusComparator(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOApplyPolicyTemplatePayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApplyPolicyTemplatePayload(ctx context.Context, sel ast.SelectionSet, v *ApplyPolicyTemplatePayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ApplyPolicyTemplatePayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOApprovalAction2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalActionᚄ(ctx context.Context, v any) ([]lifecycle.ApprovalAction, error) {
@@ -71049,6 +72335,13 @@ func (ec *executionContext) marshalOPolicy2ᚖgithubᚗcomᚋkeywrightᚋkeywrig
 		return graphql.Null
 	}
 	return ec._Policy(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOPolicyChange2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyChange(ctx context.Context, sel ast.SelectionSet, v *lifecycle.PolicyChange) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._PolicyChange(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOPolicyTemplate2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPolicyTemplate(ctx context.Context, sel ast.SelectionSet, v *lifecycle.PolicyTemplate) graphql.Marshaler {

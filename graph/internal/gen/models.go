@@ -40,6 +40,33 @@ type APIKeyCredentials struct {
 
 func (APIKeyCredentials) IsCredentials() {}
 
+// Input of `applyPolicyTemplate`.
+type ApplyPolicyTemplateInput struct {
+	// Why the change is made. Recorded in the event log and shown on the timeline.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+	// What happens when a key set fails.
+	ErrorPolicy graphql.Omittable[*lifecycle.BulkErrorPolicy] `json:"errorPolicy,omitempty"`
+	// Whether to check only what would happen.
+	IsDryRun graphql.Omittable[*bool] `json:"isDryRun,omitempty"`
+	// With timing `NOW`: whether keys may be rotated or expire at once, because the date under the new policy lies in the past.
+	// Otherwise such key sets fail.
+	IsImmediateExpirationAllowed graphql.Omittable[*bool] `json:"isImmediateExpirationAllowed,omitempty"`
+	// ID of the template.
+	PolicyTemplateID string `json:"policyTemplateId"`
+	// The key sets, of the template's authentication type. They may have been under another template.
+	Selection KeySetSelection `json:"selection"`
+	// When they take the policy.
+	Timing lifecycle.PolicyChangeTiming `json:"timing"`
+}
+
+// Payload of `applyPolicyTemplate`.
+type ApplyPolicyTemplatePayload struct {
+	// The operation with its results so far.
+	BulkOperation *lifecycle.BulkOperation `json:"bulkOperation,omitempty"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
 // A message of the subscription `approvalRequests`.
 type ApprovalRequestMessage struct {
 	// The approval request as it is now. Null unless the kind is DATA.

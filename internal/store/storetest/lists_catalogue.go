@@ -97,6 +97,7 @@ func newCatalogue(seed uint64) *catalogue {
 		p.AuthenticationType = lifecycle.AllAuthenticationType()[i]
 		c.templates = append(c.templates, p)
 		c.policies = append(c.policies, p.Freeze(id[lifecycle.PolicyID](lifecycle.KindPolicy), at()))
+		c.templates[i].Revision += i % 2
 	}
 	for i := range 6 {
 		a := w.api

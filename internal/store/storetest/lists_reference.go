@@ -154,6 +154,8 @@ func (c *catalogue) memberMatches(name string, field, row reflect.Value, now man
 		return slices.Contains(decide(field.Len(), each), true)
 	case "Not":
 		return !c.matches(field.Elem(), row, now)
+	case "IsPolicyOutdated":
+		return compares(field.Elem(), c.isOutdated(row.Interface().(lifecycle.KeySet)), now)
 	}
 	switch f := field.Interface().(type) {
 	case *query.APICollectionFilter:
@@ -222,6 +224,11 @@ func (c *catalogue) linked(set lifecycle.KeySetID) []lifecycle.APISubscription {
 		}
 	}
 	return found
+}
+
+func (c *catalogue) isOutdated(set lifecycle.KeySet) bool {
+	policy := c.policies[slices.IndexFunc(c.policies, func(p lifecycle.Policy) bool { return p.ID == set.PolicyID })]
+	return c.templates[slices.IndexFunc(c.templates, func(t lifecycle.PolicyTemplate) bool { return t.ID == policy.TemplateID })].Revision != policy.Revision
 }
 
 // relatedTo finds the object that a row refers to by a member such as Organization or Owner.

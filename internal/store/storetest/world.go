@@ -115,7 +115,7 @@ func newWorld() *world {
 		EnvironmentID: w.env.ID, Status: lifecycle.SubscriptionActive, Version: 1, CreatedAt: start, UpdatedAt: start,
 	}
 	w.set = lifecycle.KeySet{
-		ID: id[lifecycle.KeySetID](lifecycle.KindKeySet), TenantID: tenant, ApplicationID: w.app.ID, EnvironmentID: w.env.ID, PolicyID: w.policy.ID,
+		ID: id[lifecycle.KeySetID](lifecycle.KindKeySet), TenantID: tenant, ApplicationID: w.app.ID, EnvironmentID: w.env.ID, PolicyID: w.policy.ID, NextPolicyID: &w.policy.ID,
 		AuthenticationType: lifecycle.AuthenticationAPIKey, Name: "API key – Shop", IsDefault: true, Status: lifecycle.KeySetSuspended,
 		SuspensionCause: ptr(lifecycle.SuspendedManual), Labels: labels,
 		OAuthClient:      &lifecycle.OAuthClient{ClientType: lifecycle.ClientPublic, RedirectURIs: []string{"https://a.example/?x=1"}, Scopes: []string{"read"}},
