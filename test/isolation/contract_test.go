@@ -132,6 +132,7 @@ var table = map[string]func(w *tenant) any{
 	".administratorEmail": func(w *tenant) any { return fmt.Sprintf("a%d@example.com", w.made.Add(1)) },
 	".action":             constant("REVOKE_KEY_SET"),
 	".kind":               constant("KEY_SET_EXPIRED"),
+	".timing":             constant("NEXT_ROTATION"),
 	"KeySetSelection.ids": func(w *tenant) any { return []string{w.ids["KeySet"]} },
 }
 
