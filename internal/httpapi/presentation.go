@@ -38,28 +38,28 @@ type question struct {
 	scopes                                                          []string
 }
 
-// presentation checks what was asked.
-func (q *question) presentation() (validate.Presentation, error) {
-	p := validate.Presentation{
+// present checks what was asked and puts it into p.
+func (q *question) present(p *validate.Presentation) error {
+	*p = validate.Presentation{
 		PublicIdentifier: q.publicIdentifier, APIID: lifecycle.APIID(q.apiID), EnvironmentSlug: q.environmentSlug, Scopes: q.scopes,
 	}
 	switch {
 	case q.credential == "":
-		return p, errNoCredential
+		return errNoCredential
 	case len(q.scopes) > maxScopes:
-		return p, errScopes
+		return errScopes
 	case hasNUL(q.apiID), hasNUL(q.environmentSlug), hasNUL(q.publicIdentifier), slices.ContainsFunc(q.scopes, hasNUL):
-		return p, errNUL
+		return errNUL
 	}
 	if q.ipAddress != "" {
 		address, err := netip.ParseAddr(q.ipAddress)
 		if err != nil || address.Zone() != "" {
-			return p, errAddress
+			return errAddress
 		}
 		p.IPAddress = address
 	}
 	p.Credential = secret.NewText(q.credential)
-	return p, nil
+	return nil
 }
 
 func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }

@@ -65,6 +65,7 @@ type Validate struct {
 type buffer struct {
 	body      []byte
 	questions []question
+	asked     []validate.Presentation
 	verdicts  []lifecycle.Verdict
 	errs      []error
 	answer    []byte
@@ -120,6 +121,7 @@ func (h *Validate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (m *buffer) release() {
 	clear(m.body[:cap(m.body)])
 	clear(m.questions[:cap(m.questions)])
+	clear(m.asked)
 	clear(m.verdicts)
 	clear(m.errs)
 	if cap(m.body) > 16<<10 {
@@ -144,7 +146,8 @@ func (h *Validate) answer(r *http.Request, memory *buffer) ([]byte, error) {
 	if isList {
 		return h.decideAll(r.Context(), who, questions, memory)
 	}
-	verdict, err := h.decide(r.Context(), who, &questions[0])
+	memory.asked = slices.Grow(memory.asked[:0], 1)[:1]
+	verdict, err := h.decide(r.Context(), who, &questions[0], &memory.asked[0])
 	if err != nil {
 		return nil, err
 	}
@@ -152,9 +155,9 @@ func (h *Validate) answer(r *http.Request, memory *buffer) ([]byte, error) {
 	return memory.answer, nil
 }
 
-func (h *Validate) decide(ctx context.Context, who caller, q *question) (lifecycle.Verdict, error) {
-	p, err := q.presentation()
-	if err != nil {
+// decide answers one question. p is memory for it, which nobody keeps.
+func (h *Validate) decide(ctx context.Context, who caller, q *question, p *validate.Presentation) (lifecycle.Verdict, error) {
+	if err := q.present(p); err != nil {
 		return lifecycle.Verdict{}, &failure{http.StatusBadRequest, "BAD_REQUEST", err.Error()}
 	}
 	if who.environment != "" {
@@ -163,12 +166,13 @@ func (h *Validate) decide(ctx context.Context, who caller, q *question) (lifecyc
 		}
 		p.EnvironmentSlug = who.environment
 	}
-	return h.Validator.Validate(ctx, who.tenant, &p) //nolint:wrapcheck // the service says what failed
+	return h.Validator.Validate(ctx, who.tenant, p) //nolint:wrapcheck // the service says what failed
 }
 
 // decideAll answers a list in its order. Where one cannot be decided the whole is not: an answer that says so inside of
 // a list would be taken for a refusal.
 func (h *Validate) decideAll(ctx context.Context, who caller, questions []question, memory *buffer) ([]byte, error) {
+	memory.asked = slices.Grow(memory.asked[:0], len(questions))[:len(questions)]
 	memory.verdicts = slices.Grow(memory.verdicts[:0], len(questions))[:len(questions)]
 	memory.errs = slices.Grow(memory.errs[:0], len(questions))[:len(questions)]
 	verdicts, errs := memory.verdicts, memory.errs
@@ -177,7 +181,7 @@ func (h *Validate) decideAll(ctx context.Context, who caller, questions []questi
 	for range min(atOnce, len(questions)) {
 		working.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(questions)); i = next.Add(1) - 1 {
-				verdicts[i], errs[i] = h.decide(ctx, who, &questions[i])
+				verdicts[i], errs[i] = h.decide(ctx, who, &questions[i], &memory.asked[i])
 			}
 		})
 	}
