@@ -1,6 +1,7 @@
 package apptest
 
 import (
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -35,7 +36,7 @@ func ReadLetter(tb testing.TB, data string) Letter {
 	}
 	for parts := multipart.NewReader(message.Body, parameters["boundary"]); ; {
 		part, err := parts.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return letter
 		}
 		if err != nil {

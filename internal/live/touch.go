@@ -72,6 +72,7 @@ var touches = map[lifecycle.EventType]touch{
 	lifecycle.EventKeySetRotationComing:       touchesNothing,
 	lifecycle.EventKeySetSuspended:            touchesBelow,
 	lifecycle.EventKeySetUpdated:              touchesBelow, // its scopes are facts
+	lifecycle.EventNotificationRetried:        touchesNothing,
 	lifecycle.EventOrganizationCreated:        touchesNothing,
 	lifecycle.EventOrganizationDeleted:        touchesTenant,
 	lifecycle.EventOrganizationUpdated:        touchesNothing,

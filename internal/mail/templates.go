@@ -44,8 +44,8 @@ type Templates struct {
 // line. portal is the URL that mails link to, where {id} stands for the id of the object; empty: they do not link.
 func LoadTemplates(folder, portal string) (*Templates, error) {
 	t := &Templates{
-		subjects: map[lifecycle.NotificationKind]*texttemplate.Template{}, texts: map[lifecycle.NotificationKind]*texttemplate.Template{},
-		htmls: map[lifecycle.NotificationKind]*template.Template{}, portal: portal,
+		subjects: make(map[lifecycle.NotificationKind]*texttemplate.Template), texts: make(map[lifecycle.NotificationKind]*texttemplate.Template),
+		htmls: make(map[lifecycle.NotificationKind]*template.Template), portal: portal,
 	}
 	if err := checkFolder(folder); err != nil {
 		return nil, err

@@ -194,7 +194,7 @@ const maxRecipientGroups = 20
 // checkRules refuses rules that stand twice, and groups that do not exist. The groups are locked.
 func (w *work) checkRules(ctx context.Context, rules []lifecycle.NotificationRule) error {
 	path := []string{"input", "notificationRules"}
-	seen := map[lifecycle.NotificationKind]bool{}
+	seen := make(map[lifecycle.NotificationKind]bool)
 	for i, rule := range rules {
 		at := at(path, strconv.Itoa(i))
 		if seen[rule.Kind] {

@@ -134,7 +134,7 @@ func (c *asking) isUnused() cond {
 
 func summaryOf(lines []measured, ends []end) query.KeySetSummary {
 	summary := query.KeySetSummary{ByStatus: []query.KeySetStatusCount{}, Expiring: make([]query.KeySetLeadTimeCount, len(ends))}
-	byStatus := map[lifecycle.KeySetStatus]int{}
+	byStatus := make(map[lifecycle.KeySetStatus]int)
 	for i, e := range ends {
 		summary.Expiring[i].Within = e.within
 	}

@@ -51,7 +51,7 @@ func (c *catalogue) stockAround(t *testing.T, db Database) around {
 // summary works a summary out without a database.
 func (c *catalogue) summary(a around, matching []string, leadTimes []lifecycle.Duration, now manage.Moment) query.KeySetSummary {
 	s := query.KeySetSummary{ByStatus: []query.KeySetStatusCount{}, Expiring: []query.KeySetLeadTimeCount{}, TotalCount: len(matching)}
-	byStatus, waiting, claimable := map[lifecycle.KeySetStatus]int{}, map[lifecycle.KeySetID]bool{}, map[lifecycle.KeySetID]bool{}
+	byStatus, waiting, claimable := make(map[lifecycle.KeySetStatus]int), map[lifecycle.KeySetID]bool{}, map[lifecycle.KeySetID]bool{}
 	for _, r := range a.requests {
 		waiting[*r.KeySetID] = waiting[*r.KeySetID] || r.StatusAt(now.Now) == lifecycle.ApprovalPending
 	}
