@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
@@ -86,6 +87,7 @@ func TestR31_NoSecretIsFoundWhereNoneMayBe(t *testing.T) {
 			}
 		}
 		v.signIns(t)
+		v.awaitMail(t)
 		v.said.WriteString(heard())
 		v.search(t, "the answers and the delivered events", v.said.String())
 		v.search(t, "the log", server.Logs.String())
@@ -97,9 +99,42 @@ func TestR31_NoSecretIsFoundWhereNoneMayBe(t *testing.T) {
 		}
 		server.Stop(t)
 		v.searchFiles(t, server.Config.Data)
+		v.searchMails(t, filepath.Join(server.Config.Data, "mail"))
 		v.search(t, "the log at the end", server.Logs.String())
 		t.Logf("%d secrets", len(v.secrets))
 	})
+}
+
+// awaitMail waits until nothing is to be mailed any more.
+func (v *vault) awaitMail(t *testing.T) {
+	t.Helper()
+	const counts = `{ sent: notifications(filter: {status: {eq: SENT}}) { totalCount } waiting: notifications(filter: {status: {eq: QUEUED}}) { totalCount } }`
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		found := v.Do(t, counts, nil)
+		if found.Get("waiting", "totalCount") == 0.0 && found.Get("sent", "totalCount").(float64) > 6 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("mails: %v", found)
+		}
+	}
+}
+
+// searchMails searches mails as their readers see them.
+func (v *vault) searchMails(t *testing.T, folder string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.eml"))
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%d mails were written (%v)", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		letter := apptest.ReadLetter(t, string(data))
+		v.search(t, "a mail", fmt.Sprint(letter.Header, letter.Subject, letter.Text, letter.HTML))
+	}
 }
 
 // busy leads a key set of one type through its life, and has its secret stand where it should not.
