@@ -1,6 +1,7 @@
 package manage_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -281,7 +282,11 @@ func TestNotices_AnotherLadderIsPlannedAnew(t *testing.T) {
 		y := newYard(t, url, 30)
 		ctx, tenant := t.Context(), y.root.By.TenantID
 		leads := func(all ...lifecycle.Duration) {
-			must(y.UpdateTenantSettings(ctx, y.root, manage.UpdateTenantSettings{ExpirationNoticeLeadTimes: manage.SetTo(all)}))(t)
+			t.Helper()
+			changed := must(y.UpdateTenantSettings(ctx, y.root, manage.UpdateTenantSettings{ExpirationNoticeLeadTimes: manage.SetTo(all)}))(t)
+			if got := changed.Settings.ExpirationNoticeLeadTimes; len(got) != len(all) || !slices.IsSortedFunc(got, func(a, b lifecycle.Duration) int { return cmp.Compare(b.AtLeast(), a.AtLeast()) }) {
+				t.Errorf("lead times are %v", got)
+			}
 		}
 		begin := y.at
 		told := func(days int) (leads []string) {
@@ -299,7 +304,7 @@ func TestNotices_AnotherLadderIsPlannedAnew(t *testing.T) {
 		if got := told(23); fmt.Sprint(got) != "[P7D]" {
 			t.Errorf("a week before: %v", got)
 		}
-		leads(lifecycle.Days(10), lifecycle.Days(7), lifecycle.Days(4))
+		leads(lifecycle.Days(4), lifecycle.Days(10), lifecycle.Days(7))
 		if got := told(24); len(got) != 0 {
 			t.Errorf("lead times of the past are told: %v", got)
 		}
