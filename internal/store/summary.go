@@ -28,9 +28,10 @@ type measured struct {
 	Number  int
 }
 
-// KeySetSummary implements [manage.Reader]. It is one statement, so that its counts are of one instant. Each measure is
-// read of an index: statuses as they are recorded; then what has expired without being recorded, which is little; and
-// what ends within the longest lead time, of which the index alone says enough.
+// KeySetSummary implements [manage.Reader]. It is one statement, so that its counts are of one instant. Of all key sets each
+// measure is read of an index: statuses as they are recorded; then what has expired without being recorded, which is
+// little; and what ends within the longest lead time, of which the index alone says enough. What a filter finds is read
+// once, and measured then.
 func (s *Store) KeySetSummary(ctx context.Context, tenant lifecycle.TenantID, filter *query.KeySetFilter, leadTimes []lifecycle.Duration, now manage.Moment) (query.KeySetSummary, error) {
 	c := &asking{dialect: s.dialect, tenant: tenant, now: now}
 	matching, ends := c.own("key_sets", filterOf(c, filter, filterKeySets)), c.ends(leadTimes)
@@ -75,44 +76,60 @@ const (
 // measures is the statement of a summary.
 func (c *asking) measures(matching cond, isFiltered bool, ends []end) cond {
 	now := storable(c.now.Now)
-	count := func(measure string, where cond) cond {
-		return sqlf("SELECT ? AS measure, '' AS word, 0 AS place, count(*) AS number FROM key_sets WHERE ?", measure, where)
-	}
-	overdue := all(sqlf("milestones.tenant_id = ? AND milestones.status = 'PLANNED' AND milestones.planned_at <= ?", string(c.tenant), now))
+	overdue := sqlf("milestones.tenant_id = ? AND milestones.status = 'PLANNED' AND milestones.planned_at <= ?", string(c.tenant), now)
+	m := measuring{from: "key_sets", matching: matching}
 	if isFiltered {
-		overdue = all(overdue, sqlf("milestones.key_set_id IN (SELECT key_sets.id FROM key_sets WHERE ?)", matching))
+		m = measuring{from: "matching AS key_sets", read: sqlf(`WITH matching AS MATERIALIZED (SELECT key_sets.id, key_sets.status, key_sets.expires_at,
+			key_sets.last_used_at, key_sets.created_at FROM key_sets WHERE ?) `, matching)}
+		overdue = all(overdue, sqlf("milestones.key_set_id IN (SELECT id FROM matching)"))
 	}
-	byStatus := func(measure string, where cond) cond {
-		return sqlf("SELECT ? AS measure, key_sets.status AS word, 0 AS place, count(*) AS number FROM key_sets WHERE ? GROUP BY key_sets.status", measure, where)
-	}
-	statement := byStatus(measureStatus, matching)
+	statement := m.byStatus(measureStatus, nil)
 	for _, part := range []cond{
-		byStatus(measureExpired, all(matching, isOneOf("key_sets.status", expiring), sqlf("key_sets.expires_at <= ?", now))),
-		c.byEnd(matching, ends),
+		m.byStatus(measureExpired, all(isOneOf("key_sets.status", expiring), sqlf("key_sets.expires_at <= ?", now))),
+		m.byEnd(now, ends),
 		sqlf("SELECT ? AS measure, '' AS word, 0 AS place, count(*) AS number FROM milestones WHERE ?", measureOverdue, overdue),
-		count(measurePending, all(matching, sqlf(`key_sets.status <> 'PENDING' AND key_sets.id IN (SELECT r.key_set_id FROM approval_requests r
-			WHERE r.tenant_id = ? AND r.status = 'PENDING' AND (r.expires_at IS NULL OR r.expires_at > ?))`, string(c.tenant), now))),
-		count(measureClaimable, all(matching, c.isLiving(), sqlf(`key_sets.id IN (SELECT k.key_set_id FROM keys k
+		m.count(measurePending, sqlf(`key_sets.status <> 'PENDING' AND key_sets.id IN (SELECT r.key_set_id FROM approval_requests r
+			WHERE r.tenant_id = ? AND r.status = 'PENDING' AND (r.expires_at IS NULL OR r.expires_at > ?))`, string(c.tenant), now)),
+		m.count(measureClaimable, all(c.isLiving(), sqlf(`key_sets.id IN (SELECT k.key_set_id FROM keys k
 			WHERE k.tenant_id = ? AND k.is_latest AND k.claimable_until > ?)`, string(c.tenant), now))),
-		count(measureUnused, all(matching, c.isLiving(), c.isUnused())),
+		m.count(measureUnused, all(c.isLiving(), c.isUnused())),
 	} {
 		statement = sqlf("? UNION ALL ?", statement, part)
 	}
-	return statement
+	if m.read == nil {
+		return statement
+	}
+	return sqlf("? ?", m.read, statement)
+}
+
+// measuring is where the key sets come from that are measured, named key_sets.
+type measuring struct {
+	from     string
+	matching cond // which of them; nil: all
+	read     cond // the statement's beginning, which reads them; nil: none
+}
+
+func (m measuring) count(measure string, where cond) cond {
+	return sqlf("SELECT ? AS measure, '' AS word, 0 AS place, count(*) AS number FROM "+m.from+" WHERE ?", measure, all(m.matching, where))
+}
+
+func (m measuring) byStatus(measure string, where cond) cond {
+	return sqlf("SELECT ? AS measure, key_sets.status AS word, 0 AS place, count(*) AS number FROM "+m.from+" WHERE ? GROUP BY key_sets.status",
+		measure, all(m.matching, where))
 }
 
 // byEnd counts what ends within each lead time.
-func (c *asking) byEnd(matching cond, ends []end) cond {
-	place, last := sqlf("CASE"), storable(c.now.Now)
+func (m measuring) byEnd(now time.Time, ends []end) cond {
+	place, last := sqlf("CASE"), now
 	for i, e := range ends {
 		place, last = sqlf("? WHEN key_sets.expires_at <= ? THEN ?", place, e.at, i+1), e.at
 	}
 	if len(ends) == 0 {
 		place = sqlf("CASE WHEN TRUE THEN 0")
 	}
-	within := sqlf("key_sets.expires_at > ? AND key_sets.expires_at <= ?", storable(c.now.Now), last)
-	return sqlf("SELECT ? AS measure, '' AS word, e.place, count(*) AS number FROM (SELECT ? END AS place FROM key_sets WHERE ?) e GROUP BY e.place",
-		measureEnd, place, all(matching, isOneOf("key_sets.status", expiring), within))
+	where := all(m.matching, isOneOf("key_sets.status", expiring), sqlf("key_sets.expires_at > ? AND key_sets.expires_at <= ?", now, last))
+	return sqlf("SELECT ? AS measure, '' AS word, e.place, count(*) AS number FROM (SELECT ? END AS place FROM "+m.from+" WHERE ?) e GROUP BY e.place",
+		measureEnd, place, where)
 }
 
 // isLiving holds for key sets that are active or suspended at the instant.

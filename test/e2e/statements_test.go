@@ -22,8 +22,9 @@ func (s *statements) note(statement string) {
 	s.all = append(s.all, statement)
 }
 
-// byItself is what goes on beside a call: the look at the log, and now and then the question who is calling.
-var byItself = regexp.MustCompile(`log_positions|FROM "?(events|keys)"? WHERE|sign_in_keys|"(users|roles|tenants)"`)
+// byItself is what goes on beside a call: the look at the log and at the database's clock, and now and then the question who is
+// calling.
+var byItself = regexp.MustCompile(`log_positions|clock_timestamp|FROM "?(events|keys)"? WHERE|sign_in_keys|"(users|roles|tenants)"`)
 
 // during lists the statements of one call.
 func (s *statements) during(call func()) []string {
