@@ -334,9 +334,9 @@ func (f *Follower) begin(newest int64) {
 		f.fence.Store(0)
 		f.question = proof{}
 		f.projector.forget()
-		if f.Near != nil {
-			f.Near.Forget()
-		}
+	}
+	if f.Near != nil {
+		f.Near.Begin(newest)
 	}
 	f.change(func() {
 		f.ring.restart(newest)

@@ -94,7 +94,7 @@ type nearCache struct {
 	mu        sync.Mutex
 	through   int64
 	changes   []live.Change
-	forgotten int
+	begun     int
 }
 
 func (c *nearCache) Outdate(changes []live.Change) {
@@ -106,10 +106,10 @@ func (c *nearCache) Outdate(changes []live.Change) {
 	}
 }
 
-func (c *nearCache) Forget() {
+func (c *nearCache) Begin(int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.forgotten++
+	c.begun++
 }
 
 func (c *nearCache) reached() int64 {

@@ -44,8 +44,9 @@ type State interface {
 type Near interface {
 	// Outdate is told what changed, in the order of the log, before the follower proves anything about it.
 	Outdate(changes []Change)
-	// Forget is told that the log is another one: nothing of what was read from it counts any more.
-	Forget()
+	// Begin is told that Outdate is going to tell what changed after the position, and nothing of what changed up to
+	// there: at the start, and when the log turns out to be another one. What was right before the position does not count.
+	Begin(position int64)
 }
 
 // Change is what events of one tenant outdate: everything cached of these keys, or of the whole tenant, that is older

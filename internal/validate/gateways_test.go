@@ -17,7 +17,7 @@ func TestR42_AGatewaysTokenEndsWithinTheLease(t *testing.T) {
 		token, digest := w.gateway()
 		ask := func() (*lifecycle.GatewayFacts, error) {
 			if w.isFar {
-				w.Forget()
+				w.Begin(0)
 			}
 			return w.Gateway(t.Context(), token.Whole())
 		}

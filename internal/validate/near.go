@@ -19,6 +19,7 @@ type marks struct {
 	digests [1 << 16]atomic.Int64
 	tenants [1 << 12]atomic.Int64
 	life    atomic.Int64 // grows when the log turns out to be another one
+	floor   atomic.Int64 // where the marks begin: changes up to here are not marked
 	seed    maphash.Seed
 }
 
@@ -35,9 +36,10 @@ func (m *marks) tenant(tenant lifecycle.TenantID) *atomic.Int64 {
 	return &m.tenants[maphash.String(m.seed, string(tenant))%uint64(len(m.tenants))]
 }
 
-// isCurrent says whether what was right at the moment is right still, as far as changes were marked.
+// isCurrent says whether what was right at the moment is right still, as far as changes were marked. Of what was right
+// before the marks begin nobody knows.
 func (m *marks) isCurrent(tenant lifecycle.TenantID, digest *[32]byte, at moment) bool {
-	return at.life == m.life.Load() && at.position >= m.digest(digest).Load() && at.position >= m.tenant(tenant).Load()
+	return at.life == m.life.Load() && at.position >= m.floor.Load() && at.position >= m.digest(digest).Load() && at.position >= m.tenant(tenant).Load()
 }
 
 // change is called in the order of the log, and by one goroutine.
@@ -50,8 +52,10 @@ func (m *marks) change(tenant lifecycle.TenantID, position int64, digests [][32]
 	}
 }
 
-func (m *marks) forget() {
+// begin marks changes anew, from those after the position on.
+func (m *marks) begin(position int64) {
 	m.life.Add(1)
+	m.floor.Store(position)
 	for i := range m.digests {
 		m.digests[i].Store(0)
 	}

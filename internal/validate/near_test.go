@@ -71,13 +71,44 @@ func TestR13_WhatWasReadOfAnotherLogIsForgotten(t *testing.T) {
 	k := w.issue()
 	w.expect(k, lifecycle.VerdictValid)
 	w.expectNear(k, lifecycle.VerdictValid)
-	w.Forget()
+	w.Begin(0)
 	w.db.mu.Lock()
 	w.db.keys = map[[32]byte]lifecycle.Facts{}
 	w.db.mu.Unlock()
 	w.commit(w.proof.position.Load() + 1) // the shared state is behind
 	w.proof.told.Store(w.proof.position.Load())
 	w.expectRead(k, lifecycle.VerdictNotFound)
+}
+
+// A node that does not follow the log yet may believe what others vouch for. Of what changed before it begins to follow
+// nobody tells it, so nothing that it read until then may stay, whenever it was kept.
+func TestR10_WhatWasReadBeforeTheLogWasFollowedDoesNotStay(t *testing.T) {
+	w := newWorld(t, newMemory(t), nil)
+	k := w.issue()
+	w.expect(k, lifecycle.VerdictValid)
+	w.expectNear(k, lifecycle.VerdictValid)
+	changed := w.commit(w.db.change(k.digest, lifecycle.EventKeySetSuspended, suspend)) // nobody tells
+	w.proof.told.Store(changed)
+	w.Begin(changed)
+	w.expectRead(k, lifecycle.VerdictSuspended)
+	w.expectNear(k, lifecycle.VerdictSuspended)
+}
+
+// The same where the node believes others a moment longer than it has begun to follow.
+func TestR10_WhatOthersVouchForDoesNotStayBeyondTheBeginningOfTheLog(t *testing.T) {
+	w := newWorld(t, newMemory(t), nil)
+	k := w.issue()
+	w.expect(k, lifecycle.VerdictValid) // now the shared state has it
+	w.proof.isProven.Store(false)
+	w.must(w.state.Challenge(t.Context(), w.clock.Elapsed()))
+	w.answerChallenges()
+	changed := w.db.change(k.digest, lifecycle.EventKeySetSuspended, suspend)
+	w.Begin(changed)
+	w.expectShared(k, lifecycle.VerdictValid) // as of the challenge
+	w.commit(changed)
+	w.proof.told.Store(changed)
+	w.prove()
+	w.expectRead(k, lifecycle.VerdictSuspended)
 }
 
 // What a key has in common with others is stored once, and a verdict has all of it again.
@@ -134,7 +165,7 @@ func TestR11_WhatIsIssuedWhileTheListIsReadIsNotExcluded(t *testing.T) {
 		var late key
 		w.db.onList = func() { late = w.issue() }
 		pages := w.db.listed.Load()
-		w.Forget() // and have it listed again
+		w.Begin(0) // and have it listed again
 		waitUntil(t, func() bool { return w.db.listed.Load() > pages })
 		synctest.Wait()
 		w.expect(late, lifecycle.VerdictValid)

@@ -159,9 +159,11 @@ func (s *Service) Outdate(tenant lifecycle.TenantID, position int64, digests [][
 	}
 }
 
-// Forget gives up everything that was read: the log is another one.
-func (s *Service) Forget() {
-	s.marks.forget()
+// Begin says that Outdate is told of the changes after the position, of which this is the first, or that the log is
+// another one. Of what was read before, from a shared state that somebody else vouched for, nobody will say whether it has
+// changed in the meantime: it is given up.
+func (s *Service) Begin(position int64) {
+	s.marks.begin(position)
 	s.issued.doubt()
 	s.keys.forget()
 	s.gateways.forget()

@@ -456,7 +456,7 @@ func revoke(f *lifecycle.Facts) {
 
 func (w *world) ask(k key) (lifecycle.Verdict, error) {
 	if w.isFar {
-		w.Forget()
+		w.Begin(0)
 	}
 	return w.Validate(context.Background(), tenantA, &validate.Presentation{Credential: k.Whole()})
 }

@@ -93,5 +93,5 @@ func (p ForNear) Outdate(changes []live.Change) {
 	}
 }
 
-// Forget implements live.Near.
-func (p ForNear) Forget() { p.Service.Forget() }
+// Begin implements live.Near.
+func (p ForNear) Begin(position int64) { p.Service.Begin(position) }
