@@ -187,19 +187,23 @@ var kindsOfKeySets = map[lifecycle.EventType]lifecycle.NotificationKind{
 
 func (n *news) tellOfKeySet(e lifecycle.Event, id lifecycle.KeySetID) {
 	item, set, key := n.item(e, &id), n.keySets[id], n.latest[id]
-	if slices.Contains(makesKeys, e.Type) && key.ClaimantID != nil && key.CanBeClaimed(*key.ClaimantID, n.moment.Now) {
-		waiting := item
-		waiting.ClaimableUntil, waiting.ExpiresAt = key.ClaimableUntil, set.ExpiresAt
-		n.add(story{kind: lifecycle.NotifyCredentialsWaiting, event: e.ID, to: []lifecycle.UserID{*key.ClaimantID}, item: waiting, about: id})
+	var consumers []lifecycle.UserID
+	if e.ApplicationID != nil {
+		consumers = n.consumers[*e.ApplicationID]
+	}
+	if slices.Contains(makesKeys, e.Type) && key.ClaimableUntil != nil && n.moment.Now.Before(*key.ClaimableUntil) {
+		waiting := story{kind: lifecycle.NotifyCredentialsWaiting, event: e.ID, to: slices.Clone(consumers), item: item, about: id}
+		waiting.item.ClaimableUntil, waiting.item.ExpiresAt = key.ClaimableUntil, set.ExpiresAt
+		if key.ClaimantID != nil {
+			waiting.to = []lifecycle.UserID{*key.ClaimantID}
+		}
+		n.add(waiting)
 	}
 	kind, isTold := kindsOfKeySets[e.Type]
 	if !isTold {
 		return
 	}
-	s := story{kind: kind, event: e.ID, item: item, about: id}
-	if e.ApplicationID != nil {
-		s.to = slices.Clone(n.consumers[*e.ApplicationID])
-	}
+	s := story{kind: kind, event: e.ID, to: slices.Clone(consumers), item: item, about: id}
 	switch kind { //nolint:exhaustive // the others have no more to say
 	case lifecycle.NotifyKeySetRenewed:
 		s.to = append(s.to, n.providers[id]...)

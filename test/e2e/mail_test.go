@@ -268,6 +268,38 @@ func TestARecipientWithoutAddressIsVisibleAndNotFatal(t *testing.T) {
 	})
 }
 
+// What the server does by itself is announced, and told: where a new key waits, and what has ended.
+func TestOwnersAreToldOfRotationsAndExpirations(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		clock := newHeldClock("2026-11-21T09:30:00Z")
+		o.Now = clock.Now
+		s := newScene(t, posting(o))
+		owner, _, application, expiring := s.owned(t, nil)
+		rotating, _ := s.world.KeySet(t, application, s.env, s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{}, "rotation": vars{"mode": "AUTOMATIC", "interval": "P30D", "overlap": "P1D"}}), nil)
+		s.server.Due(t)
+		clock.pass(t, s, 23*day+time.Minute)
+		for _, kind := range []string{"KEY_SET_ROTATION_COMING", "KEY_SET_EXPIRING"} {
+			if one := s.awaitNotified(t, kind, "SENT", 1)[0]; one.Get("recipient", "id") != owner {
+				t.Errorf("%s: %v", kind, one)
+			}
+		}
+		clock.pass(t, s, 7*day)
+		waiting := s.awaitNotified(t, "CREDENTIALS_WAITING", "SENT", 1)[0]
+		letter := apptest.ReadLetter(t, s.file(t, waiting.Text(t, "id")))
+		if waiting.Get("recipient", "id") != owner || !strings.Contains(letter.Text, "ID: "+rotating) || !strings.Contains(letter.Text, "Claim until: 2026-12-28") {
+			t.Errorf("waiting: %v\n%s", waiting, letter.Text)
+		}
+		expired := s.awaitNotified(t, "KEY_SET_EXPIRED", "SENT", 1)[0]
+		letter = apptest.ReadLetter(t, s.file(t, expired.Text(t, "id")))
+		if !strings.Contains(letter.Text, "ID: "+expiring) || !strings.Contains(letter.Text, "Valid until: 2026-12-21 09:30 UTC (+00:00)") {
+			t.Errorf("expired: %s", letter.Text)
+		}
+		if told := s.notified(t, vars{"kind": vars{"eq": "KEY_SET_ROTATED"}}); len(told) != 0 {
+			t.Errorf("one rotation was told twice: %v", told)
+		}
+	})
+}
+
 func TestABrokenTemplateStopsTheStart(t *testing.T) {
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "key-set-expired.txt"), []byte("one\n{{.Nothing}}"), 0o600); err != nil {
