@@ -1,11 +1,13 @@
 package mail_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -243,5 +245,42 @@ func TestEveryKindHasItsSample(t *testing.T) {
 			t.Errorf("%s: %q %v", kind, subject, err)
 		}
 		seen = append(seen, subject)
+	}
+}
+
+// A server that offers no encryption, or somebody in between who takes the offer out, gets neither password nor mail.
+func TestWithoutEncryptionNothingIsSaid(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it ends with the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := make(chan string, 1)
+	go func() {
+		defer close(heard)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = fmt.Fprint(conn, "220 mail.example\r\n")
+		said := ""
+		for lines := bufio.NewScanner(conn); lines.Scan(); {
+			said += lines.Text() + "\n"
+			_, _ = fmt.Fprint(conn, "250-mail.example\r\n250 AUTH PLAIN\r\n")
+		}
+		heard <- said
+	}()
+	post, err := mail.ToServer(load(t, "", ""), mail.Sender{From: "keys@keywright.example"}, mail.SMTP{
+		Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: mail.StartTLS, User: "keywright", Password: secret.NewText("pass"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := post.Send(t.Context(), notification("ada@example.com")); err == nil {
+		t.Error("it was sent")
+	}
+	_ = listener.Close()
+	if said := <-heard; strings.Contains(said, "AUTH") || strings.Contains(said, "MAIL") {
+		t.Errorf("said %q", said)
 	}
 }

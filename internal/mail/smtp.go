@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -74,10 +75,19 @@ type server struct{ at SMTP }
 func (s *server) send(ctx context.Context, _ lifecycle.NotificationID, message *gomail.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, timeoutOfMail)
 	defer cancel()
-	client, err := s.client()
+	var connection net.Conn
+	client, err := s.client(func(ctx context.Context, network, address string) (_ net.Conn, err error) {
+		connection, err = (&net.Dialer{}).DialContext(ctx, network, address)
+		return connection, err
+	})
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if connection != nil {
+			_ = connection.Close() // which the library leaves open when the server does not encrypt
+		}
+	}()
 	conversation, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
 		return fmt.Errorf("reach the mail server: %w", err)
@@ -93,18 +103,18 @@ func (s *server) send(ctx context.Context, _ lifecycle.NotificationID, message *
 	return err
 }
 
-func (s *server) client() (*gomail.Client, error) {
+func (s *server) client(dial gomail.DialContextFunc) (*gomail.Client, error) {
 	options := []gomail.Option{
 		gomail.WithPort(s.at.Port), gomail.WithTimeout(timeoutOfStep),
 		gomail.WithTLSConfig(&tls.Config{ServerName: s.at.Host, RootCAs: s.at.Roots, MinVersion: tls.VersionTLS12}),
 	}
 	switch s.at.TLS {
 	case StartTLS:
-		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory), gomail.WithDialContextFunc(dial))
 	case ImplicitTLS:
 		options = append(options, gomail.WithSSL())
 	case NoTLS:
-		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
+		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS), gomail.WithDialContextFunc(dial))
 	}
 	if s.at.User != "" {
 		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(s.at.User), gomail.WithPassword(s.at.Password.Reveal()))
