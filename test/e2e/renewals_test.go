@@ -1,0 +1,61 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/keywright/keywright/internal/apptest"
+)
+
+func TestS2_8_S2_14_RenewingIsOfferedByThePolicyThatTheProviderSets(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		app := s.app(t).ID
+		template := s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "P30D"}})
+		ending, _ := s.world.KeySet(t, app, s.env, template, nil)
+		s.change(t, "updatePolicyTemplate", "", vars{"id": template, "expiration": vars{}})
+		endless, _ := s.world.KeySet(t, app, s.env, template, nil)
+		for set, want := range map[string]bool{ending: true, endless: false} {
+			read := s.Do(t, `query($id: ID!) { keySet(id: $id) { expiresAt viewerActions { action isAvailable } } }`, vars{"id": set})
+			for _, a := range read.List(t, "keySet", "viewerActions") {
+				if a := a.(map[string]any); a["action"] == "RENEW" && a["isAvailable"] != want || (read.Get("keySet", "expiresAt") != nil) != want {
+					t.Errorf("a key set that expires (%t): %v", want, read)
+				}
+			}
+		}
+	})
+}
+
+func TestS2_27_S2_28_S2_29_S2_30_ADeletedKeySetIsGoneAndItsAPIStays(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		api := s.api(t)
+		made, _ := s.subscribe(t, s.app(t).ID, api)
+		s.change(t, "cancelApiSubscription", "", vars{"id": made.subscription})
+		s.move(t, "revokeKeySet", made.keySet)
+		s.move(t, "deleteKeySet", made.keySet)
+		read := s.Do(t, `query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Api { status } } }`, vars{"ids": []string{made.keySet, api}})
+		if read.Get("nodes", 0) != nil || read.Get("nodes", 1, "status") != "PUBLISHED" {
+			t.Errorf("there remain %v", read)
+		}
+		expectSoon(t, "deleted", []apptest.Client{s.Client}, vars{"credential": made.apiKey}, "NOT_FOUND")
+	})
+}
+
+func TestS3_7_S3_8_S3_20_ARenewalIsMadeWhenItIsApprovedAndNotWhenItIsDeclined(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		g := newGuarded(t, o)
+		set := g.guardedSet(t)
+		ask := func() string {
+			return g.developer.change(t, "renewKeySet", "approvalRequest { id }", vars{"id": set}).Text(t, "approvalRequest", "id")
+		}
+		g.approver.change(t, "rejectRequest", "", vars{"id": ask()})
+		if after := g.keySet(t, set); after.Get("latestKey", "sequenceNumber") != 1.0 || strings.Contains(g.eventTypes(t, set), "KEY_SET_RENEWED") {
+			t.Errorf("declined: %v, %s", after, g.eventTypes(t, set))
+		}
+		g.approver.change(t, "approveRequest", "", vars{"id": ask()})
+		if after := g.keySet(t, set); after.Get("latestKey", "sequenceNumber") != 2.0 || !strings.Contains(g.eventTypes(t, set), "KEY_SET_RENEWED") {
+			t.Errorf("approved: %v, %s", after, g.eventTypes(t, set))
+		}
+	})
+}
