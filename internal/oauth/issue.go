@@ -40,6 +40,9 @@ type Issued struct {
 // wrong secret costs a digest, like a wrong key, and at most one look-up.
 func (s *Service) Issue(ctx context.Context, clientID string, clientSecret secret.Text, scope string) (Issued, error) {
 	facts, err := s.authenticate(ctx, clientID, clientSecret)
+	if errors.Is(err, validate.ErrUndecided) { // unlike a call of an API, a client may wait for a second look
+		facts, err = s.authenticate(ctx, clientID, clientSecret)
+	}
 	if err != nil {
 		return Issued{}, err
 	}

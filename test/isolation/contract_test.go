@@ -133,6 +133,7 @@ var table = map[string]func(w *tenant) any{
 	".action":             constant("REVOKE_KEY_SET"),
 	".kind":               constant("KEY_SET_EXPIRED"),
 	".timing":             constant("NEXT_ROTATION"),
+	".isEnabled":          constant(true),
 	"KeySetSelection.ids": func(w *tenant) any { return []string{w.ids["KeySet"]} },
 }
 
