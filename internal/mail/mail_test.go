@@ -271,7 +271,7 @@ func TestWithoutEncryptionNothingIsSaid(t *testing.T) {
 		heard <- said
 	}()
 	post, err := mail.ToServer(load(t, "", ""), mail.Sender{From: "keys@keywright.example"}, mail.SMTP{
-		Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: mail.StartTLS, User: "keywright", Password: secret.NewText("pass"),
+		Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: mail.StartTLS,
 	})
 	if err != nil {
 		t.Fatal(err)
