@@ -96,7 +96,7 @@ func listed() map[string][]string {
 		"OAuthClientType": texts(lifecycle.AllOAuthClientType()), "MilestoneKind": texts(lifecycle.AllMilestoneKind()), "MilestoneStatus": texts(lifecycle.AllMilestoneStatus()),
 		"KeySetAction": texts(lifecycle.AllKeySetAction()), "ActionUnavailableReason": texts(lifecycle.AllActionUnavailableReason()),
 		"RenewalMode": texts(lifecycle.AllRenewalMode()), "ApprovalAction": texts(lifecycle.AllApprovalAction()), "ApprovalMode": texts(lifecycle.AllApprovalMode()),
-		"ApprovalStatus": texts(lifecycle.AllApprovalStatus()), "EventType": texts(lifecycle.AllEventType()), "QuotaPeriod": texts(lifecycle.AllQuotaPeriod()), "VerdictCode": texts(lifecycle.AllVerdictCode()), "Kind": texts(lifecycle.AllKind()),
+		"ApprovalStatus": texts(lifecycle.AllApprovalStatus()), "EventType": texts(lifecycle.AllEventType()), "NotificationKind": texts(lifecycle.AllNotificationKind()), "NotificationStatus": texts(lifecycle.AllNotificationStatus()), "QuotaPeriod": texts(lifecycle.AllQuotaPeriod()), "VerdictCode": texts(lifecycle.AllVerdictCode()), "Kind": texts(lifecycle.AllKind()),
 	}
 }
 
