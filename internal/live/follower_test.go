@@ -91,10 +91,10 @@ func TestR14_NothingOlderIsProvenOnceAChangeIsAcknowledged(t *testing.T) {
 
 // nearCache remembers what it was told.
 type nearCache struct {
-	mu        sync.Mutex
-	through   int64
-	changes   []live.Change
-	begun     int
+	mu      sync.Mutex
+	through int64
+	changes []live.Change
+	begun   int
 }
 
 func (c *nearCache) Outdate(changes []live.Change) {
