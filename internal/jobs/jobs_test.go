@@ -23,11 +23,9 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 // database is a database with the tables of jobs.
 func database(t *testing.T, isSQLite bool) (*sql.DB, *jobs.Queue) {
 	t.Helper()
-	driver, url := "pgx", ""
-	if isSQLite {
-		driver, url = "sqlite", "file:"+filepath.Join(t.TempDir(), "x.db")+"?_txlock=immediate&_pragma=busy_timeout(5000)"
-	} else {
-		url = testenv.Postgres(t)
+	driver, url := "sqlite", "file:"+filepath.Join(t.TempDir(), "x.db")+"?_txlock=immediate&_pragma=busy_timeout(5000)"
+	if !isSQLite {
+		driver, url = "pgx", testenv.Postgres(t)
 	}
 	db, err := sql.Open(driver, url)
 	if err != nil {
