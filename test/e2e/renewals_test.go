@@ -59,3 +59,31 @@ func TestS3_7_S3_8_S3_20_ARenewalIsMadeWhenItIsApprovedAndNotWhenItIsDeclined(t 
 		}
 	})
 }
+
+// Who subscribes gets a secret for this API and for as many calls as they like, and finds all of their key sets.
+func TestS2_1_to_5_S2_13_AKeyIsGottenBySubscribingIsForItsAPIAndIsFoundByItsOwner(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		owner, client, app, earlier := s.owned(t, nil)
+		consumer := *s
+		consumer.Client = client
+		api, other := s.api(t), s.api(t)
+		got, _ := consumer.subscribe(t, app, api)
+		for range 3 {
+			s.expectVerdict(t, "each time", vars{"credential": got.apiKey, "apiId": api}, "VALID")
+		}
+		s.expectVerdict(t, "another API", vars{"credential": got.apiKey, "apiId": other}, "FORBIDDEN")
+		mine := map[any]bool{}
+		for _, one := range consumer.Do(t, `query($f: KeySetFilter) { keySets(first: 20, filter: $f) { nodes { id } } }`,
+			vars{"f": vars{"application": vars{"owner": vars{"id": vars{"eq": owner}}}}}).List(t, "keySets", "nodes") {
+			mine[one.(map[string]any)["id"]] = true
+		}
+		if !mine[got.keySet] || !mine[earlier] || len(mine) != 3 { // and the application's default
+			t.Errorf("%s finds %v", owner, mine)
+		}
+		// The consumer renews, revokes and deletes by themselves where no approval is asked for (S2-5).
+		consumer.change(t, "renewKeySet", "", vars{"id": earlier})
+		consumer.change(t, "revokeKeySet", "", vars{"id": earlier, "reason": "NO_LONGER_NEEDED"})
+		consumer.change(t, "deleteKeySet", "", vars{"id": earlier})
+	})
+}
