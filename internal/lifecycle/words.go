@@ -889,8 +889,14 @@ func AllEventType() []EventType {
 // IsValid reports whether the value is one of the set.
 func (e EventType) IsValid() bool { return isOneOf(e, AllEventType()) }
 
-// Scan implements sql.Scanner.
-func (e *EventType) Scan(src any) error { return scanEnum(e, src) }
+// Scan implements sql.Scanner. A type that this version does not know is read as it stands: newer nodes write it while
+// nodes are replaced one by one, and whoever follows the log must not stop there.
+func (e *EventType) Scan(src any) error {
+	return scanText(src, func(text []byte) error {
+		*e = EventType(text)
+		return nil
+	})
+}
 
 // Value implements driver.Valuer.
 func (e EventType) Value() (driver.Value, error) { return enumValue(e) }

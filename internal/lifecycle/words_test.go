@@ -153,7 +153,7 @@ func TestWords_UnknownOnesAreNeitherReadNorStored(t *testing.T) {
 		"ACTIVE": new(lifecycle.KeySetStatus), "RETIRING": new(lifecycle.KeyStatus), "SUSPENDED": new(lifecycle.TenantStatus), "INVITED": new(lifecycle.UserStatus),
 		"API_KEY": new(lifecycle.AuthenticationType), "HASHED": new(lifecycle.SecretStorage), "DRAFT": new(lifecycle.APIStatus),
 		"REJECTED": new(lifecycle.APISubscriptionStatus), "MANUAL": new(lifecycle.SuspensionCause), "OTHER": new(lifecycle.RevocationReason),
-		"ROTATION": new(lifecycle.MilestoneKind), "PLANNED": new(lifecycle.MilestoneStatus), "USER_CREATED": new(lifecycle.EventType),
+		"ROTATION": new(lifecycle.MilestoneKind), "PLANNED": new(lifecycle.MilestoneStatus),
 	}
 	application := new(lifecycle.ApplicationStatus)
 	for text, w := range known {
@@ -174,6 +174,17 @@ func TestWords_UnknownOnesAreNeitherReadNorStored(t *testing.T) {
 	}
 	if application.Scan("PENDING") == nil || application.Scan("ACTIVE") != nil {
 		t.Error("an application reads another word than its own")
+	}
+}
+
+// Newer nodes write events that this version does not know; it reads them on, and writes none.
+func TestR18_AnEventOfALaterVersionIsReadAndNotStored(t *testing.T) {
+	var e lifecycle.EventType
+	if err := e.Scan("KEY_SET_OF_TOMORROW"); err != nil || e != "KEY_SET_OF_TOMORROW" {
+		t.Errorf("read %q (%v)", e, err)
+	}
+	if v, err := e.Value(); err == nil {
+		t.Errorf("stored as %v", v)
 	}
 }
 
