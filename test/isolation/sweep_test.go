@@ -201,13 +201,19 @@ func TestR52_IDsOfAnotherTenantAreLikeIDsThatDoNotExist(t *testing.T) {
 func (s *setup) sweep(t *testing.T, p position, who apptest.Client, isAdministrator bool) {
 	t.Helper()
 	ids := s.attempts(t, p)
+	ask := func(i int) (reply apptest.Reply, answer string) {
+		arguments := s.call(t, p, s.a, ids[i])
+		reply = who.Send(t, s.document(p.field, arguments), arguments)
+		return reply, alike(p, reply, i, ids[i])
+	}
 	var want string
 	for i, id := range ids {
-		arguments := s.call(t, p, s.a, id)
-		reply := who.Send(t, s.document(p.field, arguments), arguments)
-		got := alike(p, reply, i, id)
-		if i == 0 {
+		reply, got := ask(i)
+		switch {
+		case i == 0:
 			want = got
+		case got != want: // what changes by itself, as uses that are written now and then, has changed for the first id, too
+			_, want = ask(0)
 		}
 		s.compare(t, p, i, id, got, want)
 		s.nothingForeign(t, p.String(), strings.ReplaceAll(reply.Body, id, ""))
