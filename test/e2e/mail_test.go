@@ -191,7 +191,7 @@ func TestR30_P4_ABulkOperationIsOneMailAndARolledBackOneIsNone(t *testing.T) {
 	})
 }
 
-func TestS2_26_S3_21_TenantsAndPeopleChooseWhoIsTold(t *testing.T) {
+func TestS2_26_S3_21_S3_23_TenantsAndPeopleChooseWhoIsTold(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
 		s := newScene(t, posting(o))
 		owner, client, application, set := s.owned(t, nil)

@@ -61,7 +61,7 @@ func TestS3_7_S3_8_S3_20_ARenewalIsMadeWhenItIsApprovedAndNotWhenItIsDeclined(t 
 }
 
 // Who subscribes gets a secret for this API and for as many calls as they like, and finds all of their key sets.
-func TestS2_1_to_5_S2_13_AKeyIsGottenBySubscribingIsForItsAPIAndIsFoundByItsOwner(t *testing.T) {
+func TestS2_1_S2_2_S2_3_S2_4_S2_5_S2_13_S2_33_AKeyIsGottenBySubscribingIsForItsAPIAndIsFoundByItsOwner(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
 		s := newScene(t, o)
 		owner, client, app, earlier := s.owned(t, nil)
@@ -84,6 +84,11 @@ func TestS2_1_to_5_S2_13_AKeyIsGottenBySubscribingIsForItsAPIAndIsFoundByItsOwne
 		// The consumer renews, revokes and deletes by themselves where no approval is asked for (S2-5).
 		consumer.change(t, "renewKeySet", "", vars{"id": earlier})
 		consumer.change(t, "revokeKeySet", "", vars{"id": earlier, "reason": "NO_LONGER_NEEDED"})
+		viewer := *s
+		_, viewer.Client = s.world.User(t, "Viewer")
+		if reply := viewer.Send(t, `mutation($i: DeleteKeySetInput!) { deleteKeySet(input: $i) { userErrors { code } } }`, vars{"i": vars{"id": earlier}}); len(reply.Errors) != 1 || reply.Errors[0].Code() != "FORBIDDEN" {
+			t.Errorf("who consumes nothing deletes: %s", reply.Body)
+		}
 		consumer.change(t, "deleteKeySet", "", vars{"id": earlier})
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,29 +11,16 @@ import (
 )
 
 // heldClock is a clock that stands still until the test moves it.
-type heldClock struct {
-	mu sync.Mutex
-	at time.Time
-}
+type heldClock struct{ clock }
 
 func newHeldClock(at string) *heldClock {
 	begin, err := time.Parse(time.RFC3339, at)
 	if err != nil {
 		panic(err)
 	}
-	return &heldClock{at: begin}
-}
-
-func (c *heldClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *heldClock) set(at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = at
+	c := &heldClock{}
+	c.set(begin)
+	return c
 }
 
 // pass moves the clock and does what is due then.
@@ -162,7 +148,7 @@ func TestS0_66_S0_72_R_25_RotationTakesPrecedenceOverExpiration(t *testing.T) {
 	})
 }
 
-func TestS0_67_S0_68_S0_69_S0_70_S0_71_R_26_KeysExpireAtTheirInstantWithEveryWorkerStopped(t *testing.T) {
+func TestS0_67_S0_68_S0_69_S0_70_S0_71_S3_14_R_26_KeysExpireAtTheirInstantWithEveryWorkerStopped(t *testing.T) {
 	onSchedule(t, func(t *testing.T, s *scene, clock *heldClock) {
 		set, key := s.scheduled(t, "", "P90D", nil)
 		forever, _ := s.scheduled(t, "", "", nil)
