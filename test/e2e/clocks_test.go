@@ -38,3 +38,29 @@ func TestR_28_AWrongClockNeitherRevivesKeysNorEndsThemEarly(t *testing.T) {
 		}
 	}
 }
+
+// How old an answer may be is counted by a clock that only moves forward: steps of the other one, an hour forth and back
+// again and again, let no revoked key pass a second later.
+func TestR10_AClockThatStepsMakesNoAnswerOlderThanASecond(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	s := newScene(t, apptest.Options{Postgres: true, Redis: true})
+	config := s.server.Config
+	config.Machine = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	stepping := apptest.StartWith(t, config, s.Key)
+	worst := time.Duration(0)
+	for i := range 20 {
+		set, key := s.scheduled(t, "", "P90D", nil)
+		question := vars{"credential": key}
+		eventually(t, "the other node accepts the key", patience, func() bool { return stepping.Verdict(t, question) == "VALID" })
+		ahead.Store(int64(time.Duration(i%3-1) * time.Hour))
+		s.revoke(t, set)
+		acknowledged := time.Now()
+		for sent := acknowledged; stepping.Verdict(t, question) == "VALID"; sent = time.Now() {
+			if worst = max(worst, sent.Sub(acknowledged)); worst > time.Second {
+				t.Fatalf("accepted %v after the revocation", worst)
+			}
+		}
+	}
+	t.Logf("worst: %v", worst)
+}
