@@ -66,16 +66,24 @@ func TestN1_AListOfFiftyKeySetsTakesAsManyStatementsAsOneOfFive(t *testing.T) {
 				w.KeySet(t, app.ID, env, template, nil)
 			}
 		}
-		count := func(n int) []string {
+		// What the server does by itself meanwhile, such as looking for what is due, only adds to a call's own statements.
+		fewest := func(n int) []string {
 			t.Helper()
-			return seen.during(func() {
-				read := s.Do(t, table, vars{"n": n})
-				if got := len(read.List(t, "keySets", "nodes")); got != n {
-					t.Fatalf("%d key sets, want %d", got, n)
+			var own []string
+			for range 5 {
+				taken := seen.during(func() {
+					read := s.Do(t, table, vars{"n": n})
+					if got := len(read.List(t, "keySets", "nodes")); got != n {
+						t.Fatalf("%d key sets, want %d", got, n)
+					}
+				})
+				if own == nil || len(taken) < len(own) {
+					own = taken
 				}
-			})
+			}
+			return own
 		}
-		few, many := count(5), count(50)
+		few, many := fewest(5), fewest(50)
 		if len(few) != len(many) || len(many) == 0 || len(many) > 20 {
 			t.Errorf("5 key sets take %d statements, 50 take %d:\n%s\n\n%s", len(few), len(many), strings.Join(few, "\n"), strings.Join(many, "\n"))
 		}
