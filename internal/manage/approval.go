@@ -335,21 +335,41 @@ func (w *work) conclude(ctx context.Context, of subject, request lifecycle.Appro
 // LapseApprovals records the lapse of requests whose time is over, some hundred at most, and returns their number.
 // Nothing depends on when it runs: what has lapsed counts as lapsed from the instant on.
 func (s *Service) LapseApprovals(ctx context.Context) (int, error) {
-	const most = 500
-	due, err := s.store.LapsedApprovals(ctx, s.ids.Now(), most)
+	due, err := s.store.LapsedApprovals(ctx, s.ids.Now(), dueRequests)
 	if err != nil {
 		return 0, err
 	}
-	for i, request := range due {
-		call := Call{By: access.System(request.TenantID, componentApprovals), CorrelationID: string(request.ID)}
+	return s.eachRequest(ctx, due, componentApprovals, func(ctx context.Context, w *work, id lifecycle.ApprovalRequestID) error {
+		return w.lapse(ctx, id)
+	})
+}
+
+// dueRequests bounds the requests that are looked after at a time.
+const dueRequests = 500
+
+// eachRequest does something due to requests, each in a transaction of its own, and returns with how many it was done.
+// What fails is put off, and stands in nobody's way.
+func (s *Service) eachRequest(ctx context.Context, due []RequestID, component string, do func(ctx context.Context, w *work, id lifecycle.ApprovalRequestID) error) (int, error) {
+	done := 0
+	var troubles []error
+	for _, request := range due {
+		call := Call{By: access.System(request.TenantID, component), CorrelationID: string(request.ID)}
 		_, err := change(ctx, s, call, func(ctx context.Context, w *work) (struct{}, error) {
-			return struct{}{}, w.lapse(ctx, request.ID)
+			if err := do(ctx, w, request.ID); err != nil {
+				return struct{}{}, err
+			}
+			return struct{}{}, w.resume(ctx, string(request.ID))
 		})
-		if err != nil {
-			return i, fmt.Errorf("record the lapse of %s: %w", request.ID, err)
+		switch {
+		case err == nil:
+			done++
+		case ctx.Err() != nil:
+			return done, ctx.Err()
+		default:
+			troubles = append(troubles, s.postpone(ctx, request.TenantID, string(request.ID), err))
 		}
 	}
-	return len(due), nil
+	return done, errors.Join(troubles...)
 }
 
 // lapse ends a request whose time is over. One that somebody has ended in the meantime is left alone.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/keywright/keywright/internal/access"
 	"github.com/keywright/keywright/internal/lifecycle"
@@ -40,32 +42,101 @@ func (s *Service) TakeDue(ctx context.Context) (int, error) {
 	return total, errors.Join(troubles...)
 }
 
+// takeDueOf does what is due in a tenant: many key sets at once, and one by one those that could not be done before, or
+// not together with others. One that is broken stands in nobody's way.
 func (s *Service) takeDueOf(ctx context.Context, tenant lifecycle.TenantID) (int, error) {
+	done, troubles, err := s.takeTogether(ctx, tenant)
+	if err != nil { // it may be because of one of them
+		done, troubles, err = s.takeEach(ctx, tenant)
+	}
+	if err != nil {
+		return done, err
+	}
+	again, err := s.store.PostponedKeySets(ctx, tenant, s.ids.Now(), dueBatch)
+	if err != nil {
+		return done, err
+	}
+	for _, id := range again {
+		n, err := s.takeOne(ctx, tenant, id)
+		done, troubles = done+n, append(troubles, err)
+	}
+	return done, errors.Join(troubles...)
+}
+
+// takeTogether does what is due to many key sets in one transaction, and puts off those that it could not look after.
+func (s *Service) takeTogether(ctx context.Context, tenant lifecycle.TenantID) (done int, troubles []error, err error) {
+	taken, err := s.takeIn(ctx, tenant, func(ctx context.Context, d *dueWork) error {
+		var err error
+		if d.done, err = d.ContinueNoticePlan(ctx, tenant, plannedBatch); err != nil {
+			return err
+		}
+		states, err := d.DueKeySets(ctx, tenant, d.moment.Now, dueBatch)
+		if err != nil {
+			return err
+		}
+		for _, state := range states {
+			if err := d.take(ctx, state); err != nil {
+				d.broken[state.KeySet.ID] = err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(taken.broken)) {
+		troubles = append(troubles, s.postpone(ctx, tenant, string(id), taken.broken[id]))
+	}
+	return taken.done, troubles, nil
+}
+
+// takeEach does the same, each key set in a transaction of its own.
+func (s *Service) takeEach(ctx context.Context, tenant lifecycle.TenantID) (done int, troubles []error, err error) {
+	ids, err := s.store.DueKeySetIDs(ctx, tenant, s.ids.Now(), dueBatch)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, id := range ids {
+		n, err := s.takeOne(ctx, tenant, id)
+		done, troubles = done+n, append(troubles, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return done, troubles, nil
+}
+
+// takeOne does what is due to one key set, postponed or not. What fails is put off.
+func (s *Service) takeOne(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.KeySetID) (done int, err error) {
+	taken, err := s.takeIn(ctx, tenant, func(ctx context.Context, d *dueWork) error {
+		state, isHeld, err := d.DueKeySet(ctx, tenant, d.moment.Now, id)
+		if err == nil && state != nil {
+			err = d.take(ctx, *state)
+		}
+		if err != nil || isHeld {
+			return err
+		}
+		return d.resume(ctx, string(id))
+	})
+	if err != nil {
+		return 0, s.postpone(ctx, tenant, string(id), err)
+	}
+	return taken.done, nil
+}
+
+// takeIn does something due in one transaction of a tenant that is active.
+func (s *Service) takeIn(ctx context.Context, tenant lifecycle.TenantID, take func(ctx context.Context, d *dueWork) error) (*dueWork, error) {
 	call := Call{By: access.System(tenant, ComponentScheduler), CorrelationID: ComponentScheduler}
-	taken, err := changeIn(ctx, s, call, tenant, func(ctx context.Context, w *work) (*dueWork, error) {
-		d := &dueWork{work: w, sealed: map[lifecycle.KeyID]Sealed{}}
+	return changeIn(ctx, s, call, tenant, func(ctx context.Context, w *work) (*dueWork, error) {
+		d := &dueWork{work: w, sealed: map[lifecycle.KeyID]Sealed{}, broken: map[lifecycle.KeySetID]error{}}
 		if w.tenant.Status != lifecycle.TenantActive {
 			return d, nil
 		}
-		var err error
-		if d.done, err = w.ContinueNoticePlan(ctx, tenant, plannedBatch); err != nil {
+		if err := take(ctx, d); err != nil {
 			return nil, err
-		}
-		states, err := w.DueKeySets(ctx, tenant, w.moment.Now, dueBatch)
-		if err != nil {
-			return nil, err
-		}
-		for _, state := range states {
-			if err := d.take(ctx, state); err != nil { // one that is broken stands in nobody's way
-				d.troubles = append(d.troubles, fmt.Errorf("key set %s: %w", state.KeySet.ID, err))
-			}
 		}
 		return d, d.write(ctx)
 	})
-	if err != nil {
-		return 0, err
-	}
-	return taken.done, errors.Join(taken.troubles...)
 }
 
 // dueWork collects what becomes of many key sets, to write it in few statements.
@@ -79,7 +150,7 @@ type dueWork struct {
 	newMilestones     []lifecycle.Milestone
 	sealed            map[lifecycle.KeyID]Sealed
 	done              int
-	troubles          []error
+	broken            map[lifecycle.KeySetID]error // that could not be looked after
 }
 
 // take decides what becomes of one locked key set, in the order in which it was planned: an overlap ends before the next
@@ -138,7 +209,10 @@ func (d *dueWork) rotate(ctx context.Context, state lifecycle.KeySetState) (life
 	if err != nil {
 		return t, err
 	}
-	d.sealed[fresh.key.ID], err = d.seal(fresh.credential.Whole(), d.sealContext(fresh.key.ID))
+	sealed, err := d.seal(fresh.credential.Whole(), d.sealContext(fresh.key.ID))
+	if err == nil {
+		d.sealed[fresh.key.ID] = sealed
+	}
 	return t, err
 }
 
@@ -195,21 +269,13 @@ func (d *dueWork) write(ctx context.Context) error {
 // RemindApprovers reminds of requests that still wait when a quarter of their time is left, once each; some hundred at
 // most. It returns their number.
 func (s *Service) RemindApprovers(ctx context.Context) (int, error) {
-	const most = 500
-	due, err := s.store.DueReminders(ctx, s.ids.Now(), most)
+	due, err := s.store.DueReminders(ctx, s.ids.Now(), dueRequests)
 	if err != nil {
 		return 0, err
 	}
-	for i, request := range due {
-		call := Call{By: access.System(request.TenantID, ComponentScheduler), CorrelationID: string(request.ID)}
-		_, err := change(ctx, s, call, func(ctx context.Context, w *work) (struct{}, error) {
-			return struct{}{}, w.remind(ctx, request.ID)
-		})
-		if err != nil {
-			return i, fmt.Errorf("remind of %s: %w", request.ID, err)
-		}
-	}
-	return len(due), nil
+	return s.eachRequest(ctx, due, ComponentScheduler, func(ctx context.Context, w *work, id lifecycle.ApprovalRequestID) error {
+		return w.remind(ctx, id)
+	})
 }
 
 // remind notes the reminder of a request that still waits.

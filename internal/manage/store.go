@@ -83,20 +83,28 @@ type Store interface {
 	VerifyLog(ctx context.Context, report func(tenant lifecycle.TenantID, events int64)) error               // nil when unaltered; a *LogTampered otherwise
 
 	// LapsedApprovals lists at most limit requests of all tenants that are recorded as PENDING and whose time is over
-	// at now, the longest over first.
-	LapsedApprovals(ctx context.Context, now time.Time, limit int) ([]lifecycle.ApprovalRequest, error)
+	// at now, the longest over first. Those that are postponed beyond now are left out.
+	LapsedApprovals(ctx context.Context, now time.Time, limit int) ([]RequestID, error)
 
 	// DueReminders lists at most limit requests of tenants that are ACTIVE that wait for a decision at now and whose
-	// approvers are to be reminded, the longest due first.
-	DueReminders(ctx context.Context, now time.Time, limit int) ([]lifecycle.ApprovalRequest, error)
+	// approvers are to be reminded, the longest due first. Those that are postponed beyond now are left out.
+	DueReminders(ctx context.Context, now time.Time, limit int) ([]RequestID, error)
 
 	// TenantsWithDue lists the tenants that are ACTIVE and have key sets to which something is due at now, or whose notices
 	// are being planned anew. Those that are suspended wait.
 	TenantsWithDue(ctx context.Context, now time.Time) ([]lifecycle.TenantID, error)
 
+	// DueKeySetIDs lists at most limit key sets that DueKeySets would find, in no particular order, and reads nothing else
+	// of them.
+	DueKeySetIDs(ctx context.Context, tenant lifecycle.TenantID, now time.Time, limit int) ([]lifecycle.KeySetID, error)
+
+	// PostponedKeySets lists at most limit key sets that are to be tried again at now, the longest waiting first.
+	PostponedKeySets(ctx context.Context, tenant lifecycle.TenantID, now time.Time, limit int) ([]lifecycle.KeySetID, error)
+
 	// Clean removes results of idempotent mutations past their retention, their secrets past theirs, sealed values of keys
 	// that nobody claimed in time, counts of uses older than [lifecycle.UsageRetention], and notifications older than
-	// [lifecycle.NotificationRetention] unless they wait to be sent. It returns the number of rows removed or emptied.
+	// [lifecycle.NotificationRetention] unless they wait to be sent, and postponements that were over a day ago. It returns the
+	// number of rows removed or emptied.
 	Clean(ctx context.Context, now time.Time) (int, error)
 
 	// Ping reports whether the database answers.
@@ -207,8 +215,10 @@ type Tx interface {
 
 	// DueKeySets loads and locks, as LockedKeySets does, at most limit key sets to which something is due at now: a
 	// rotation, an expiration, the end of an overlap, or a notice. What was due first comes first. Key sets that
-	// somebody else has locked are left out, so whoever asks waits for nobody.
+	// somebody else has locked are left out, so whoever asks waits for nobody; so are those that are postponed.
 	DueKeySets(ctx context.Context, tenant lifecycle.TenantID, now time.Time, limit int) ([]lifecycle.KeySetState, error)
+	// DueKeySet loads and locks one of these, postponed or not; null: nothing is due to it, or somebody else holds it.
+	DueKeySet(ctx context.Context, tenant lifecycle.TenantID, now time.Time, id lifecycle.KeySetID) (state *lifecycle.KeySetState, isHeld bool, err error)
 	// SetNotices writes when the next notices of locked key sets are due, and nothing else of them.
 	SetNotices(ctx context.Context, tenant lifecycle.TenantID, sets []lifecycle.KeySet) error
 	// StartNoticePlan notes that all notices of a tenant are to be planned anew since an instant.
@@ -287,6 +297,12 @@ type SignIn struct {
 	User        lifecycle.User
 	Tenant      lifecycle.Tenant
 	Permissions []lifecycle.Permission
+}
+
+// RequestID names an approval request of any tenant.
+type RequestID struct {
+	ID       lifecycle.ApprovalRequestID
+	TenantID lifecycle.TenantID
 }
 
 // Use sums up the uses of a key within one hour.

@@ -8,6 +8,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
 )
 
 // PendingApprovals implements [manage.Tx].
@@ -48,11 +49,9 @@ func (s *Store) ApprovalsOfSubscriptions(ctx context.Context, tenant lifecycle.T
 }
 
 // LapsedApprovals implements [manage.Store].
-func (s *Store) LapsedApprovals(ctx context.Context, now time.Time, limit int) ([]lifecycle.ApprovalRequest, error) {
-	var all []lifecycle.ApprovalRequest
-	err := s.read.NewSelect().Model(&all).Where("status = 'PENDING'").Where("expires_at <= ?", now).
-		Order("expires_at", "id").Limit(int64(limit)).Scan(ctx)
-	if err != nil {
+func (s *Store) LapsedApprovals(ctx context.Context, now time.Time, limit int) ([]manage.RequestID, error) {
+	var all []manage.RequestID
+	if err := s.dueRequests("expires_at", now, limit).Scan(ctx, &all); err != nil {
 		return nil, fmt.Errorf("list lapsed approval requests: %w", s.explain(ctx, err))
 	}
 	return all, nil

@@ -42,6 +42,77 @@ func (s *Store) TenantsWithDue(ctx context.Context, now time.Time) ([]lifecycle.
 	return ids, nil
 }
 
+// isPostponed holds for key sets that could not be looked after before.
+const isPostponed = "EXISTS (SELECT 1 FROM postponements p WHERE p.id = s.id)"
+
+// DueKeySetIDs implements [manage.Store]. It reads no times: one that cannot be read may be what is wrong.
+func (s *Store) DueKeySetIDs(ctx context.Context, tenant lifecycle.TenantID, now time.Time, limit int) ([]lifecycle.KeySetID, error) {
+	var all []lifecycle.KeySetID
+	for _, kind := range dueKinds {
+		var found []lifecycle.KeySetID
+		err := s.read.NewSelect().TableExpr(kind.from).ColumnExpr("s.id").Where(kind.where, tenant, now).Where("NOT "+isPostponed).
+			OrderExpr(kind.at).Limit(int64(limit)).Scan(ctx, &found)
+		if err != nil {
+			return nil, fmt.Errorf("find due key sets: %w", s.explain(ctx, err))
+		}
+		all = append(all, found...)
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return all[:min(limit, len(all))], nil
+}
+
+// PostponedKeySets implements [manage.Store].
+func (s *Store) PostponedKeySets(ctx context.Context, tenant lifecycle.TenantID, now time.Time, limit int) ([]lifecycle.KeySetID, error) {
+	var ids []lifecycle.KeySetID
+	err := s.read.NewSelect().Table("postponements").Column("id").Where("tenant_id = ?", tenant).Where("retry_at <= ?", now).
+		Where("substr(id, 1, 3) = ?", string(lifecycle.KindKeySet)+"_").Order("retry_at", "id").Limit(int64(limit)).Scan(ctx, &ids)
+	if err != nil {
+		return nil, fmt.Errorf("find postponed key sets: %w", s.explain(ctx, err))
+	}
+	return ids, nil
+}
+
+// cleanPostponements removes what nobody comes back to: it was done otherwise, or is not there any more.
+func (s *Store) cleanPostponements(ctx context.Context, now time.Time) (int, error) {
+	result, err := s.write.NewDelete().Model((*lifecycle.Postponement)(nil)).Where("retry_at <= ?", now.AddDate(0, 0, -1)).Exec(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("remove postponements: %w", s.explain(ctx, err))
+	}
+	return rowsAffected(result)
+}
+
+// DueKeySet implements [manage.Tx].
+func (t *tx) DueKeySet(ctx context.Context, tenant lifecycle.TenantID, now time.Time, id lifecycle.KeySetID) (state *lifecycle.KeySetState, isHeld bool, err error) {
+	isDue := false
+	for _, kind := range dueKinds {
+		found, err := t.NewSelect().TableExpr(kind.from).ColumnExpr("s.id").Where(kind.where, tenant, now).Where("s.id = ?", id).Exists(ctx)
+		if err != nil {
+			return nil, false, fmt.Errorf("look whether a key set is due: %w", t.store.explain(ctx, err))
+		}
+		isDue = isDue || found
+	}
+	if !isDue {
+		return nil, false, nil
+	}
+	var free []lifecycle.KeySetID
+	q := t.NewSelect().TableExpr("key_sets AS s").ColumnExpr("s.id").Where("s.tenant_id = ?", tenant).Where("s.id = ?", id)
+	if t.store.dialect == postgres {
+		q = q.For("NO KEY UPDATE OF s SKIP LOCKED")
+	}
+	if err := q.Scan(ctx, &free); err != nil {
+		return nil, false, fmt.Errorf("lock a due key set: %w", t.store.explain(ctx, err))
+	}
+	if len(free) == 0 {
+		return nil, true, nil
+	}
+	states, err := t.LockedKeySets(ctx, tenant, free)
+	if err != nil || len(states) == 0 {
+		return nil, false, err
+	}
+	return &states[0], false, nil
+}
+
 // DueKeySets implements [manage.Tx]. It waits for nobody, so the order of locks is none here.
 func (t *tx) DueKeySets(ctx context.Context, tenant lifecycle.TenantID, now time.Time, limit int) ([]lifecycle.KeySetState, error) {
 	type entry struct {
@@ -52,7 +123,7 @@ func (t *tx) DueKeySets(ctx context.Context, tenant lifecycle.TenantID, now time
 	for _, kind := range dueKinds {
 		var found []entry
 		q := t.NewSelect().TableExpr(kind.from).ColumnExpr("s.id, ? AS at", bun.Safe(kind.at)).
-			Where(kind.where, tenant, now).OrderExpr(kind.at).Limit(int64(limit))
+			Where(kind.where, tenant, now).Where("NOT " + isPostponed).OrderExpr(kind.at).Limit(int64(limit))
 		if t.store.dialect == postgres {
 			q = q.For("NO KEY UPDATE OF s SKIP LOCKED")
 		}
@@ -186,13 +257,20 @@ func (t *tx) ContinueNoticePlan(ctx context.Context, tenant lifecycle.TenantID, 
 }
 
 // DueReminders implements [manage.Store].
-func (s *Store) DueReminders(ctx context.Context, now time.Time, limit int) ([]lifecycle.ApprovalRequest, error) {
-	var all []lifecycle.ApprovalRequest
-	err := s.read.NewSelect().Model(&all).Where("status = 'PENDING'").Where("remind_at <= ?", now).Where("(expires_at IS NULL OR expires_at > ?)", now).
-		Where("EXISTS (SELECT 1 FROM tenants t WHERE t.id = ?TableAlias.tenant_id AND t.status = 'ACTIVE')").
-		Order("remind_at", "id").Limit(int64(limit)).Scan(ctx)
-	if err != nil {
+func (s *Store) DueReminders(ctx context.Context, now time.Time, limit int) ([]manage.RequestID, error) {
+	q := s.dueRequests("remind_at", now, limit).Where("(expires_at IS NULL OR expires_at > ?)", now).
+		Where("EXISTS (SELECT 1 FROM tenants t WHERE t.id = r.tenant_id AND t.status = 'ACTIVE')")
+	var all []manage.RequestID
+	if err := q.Scan(ctx, &all); err != nil {
 		return nil, fmt.Errorf("list approval requests to be reminded of: %w", s.explain(ctx, err))
 	}
 	return all, nil
+}
+
+// dueRequests selects pending requests to which something is due, and reads nothing else of them.
+func (s *Store) dueRequests(at string, now time.Time, limit int) *bun.SelectQuery {
+	return s.read.NewSelect().TableExpr("approval_requests AS r").ColumnExpr("r.id, r.tenant_id").
+		Where("r.status = 'PENDING'").Where("r.? <= ?", bun.Ident(at), now).
+		Where("NOT EXISTS (SELECT 1 FROM postponements p WHERE p.id = r.id AND p.retry_at > ?)", now).
+		OrderExpr("r.?, r.id", bun.Ident(at)).Limit(int64(limit))
 }

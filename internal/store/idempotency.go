@@ -98,8 +98,12 @@ func (s *Store) Clean(ctx context.Context, now time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	postponed, err := s.cleanPostponements(ctx, now)
+	if err != nil {
+		return 0, err
+	}
 	n, err := rowsAffected(removed, emptied)
-	return n + usage + destroyed + old, err
+	return n + usage + destroyed + old + postponed, err
 }
 
 func rowsAffected(results ...sql.Result) (int, error) {

@@ -104,6 +104,9 @@ func testDueRace(t *testing.T, db Database) {
 		within(t, db, func(ctx context.Context, second manage.Tx) {
 			rest, err := second.DueKeySets(ctx, w.tenant.ID, late, 10)
 			no(t, err)
+			if state, isHeld, err := second.DueKeySet(ctx, w.tenant.ID, late, sets[0].ID); state != nil || !isHeld || err != nil {
+				t.Errorf("a key set that somebody holds: %v, %t, %v", state, isHeld, err)
+			}
 			for _, id := range idsOf(rest) {
 				if slices.Contains(idsOf(held), id) {
 					t.Errorf("%s is held by two", id)
@@ -114,6 +117,73 @@ func testDueRace(t *testing.T, db Database) {
 			t.Errorf("held: %v", got)
 		}
 	})
+}
+
+func testPostponed(t *testing.T, db Database) {
+	w, sets := dueSets(t, db)
+	late := start.Add(4 * time.Hour)
+	put := lifecycle.Postponement{ID: string(sets[0].ID), TenantID: w.tenant.ID, Attempts: 1, Reason: "why", RetryAt: start.Add(6 * time.Hour), CreatedAt: start}
+	insert(t, db, &put)
+	others := []lifecycle.KeySetID{sets[1].ID, sets[2].ID, sets[3].ID}
+	within(t, db, func(ctx context.Context, tx manage.Tx) {
+		states, err := tx.DueKeySets(ctx, w.tenant.ID, late, 10)
+		no(t, err)
+		if got := idsOf(states); !slices.Equal(got, others) {
+			t.Errorf("due are %v, want %v", got, others)
+		}
+	})
+	slices.Sort(others)
+	if got, err := db.DueKeySetIDs(t.Context(), w.tenant.ID, late, 10); err != nil || !slices.Equal(got, others) {
+		t.Errorf("due are %v (%v), want %v", got, err, others)
+	}
+	one := func(tenant lifecycle.TenantID, set lifecycle.KeySet) (found *lifecycle.KeySetState) {
+		within(t, db, func(ctx context.Context, tx manage.Tx) {
+			var err error
+			var isHeld bool
+			found, isHeld, err = tx.DueKeySet(ctx, tenant, late, set.ID)
+			no(t, err)
+			if isHeld {
+				t.Errorf("somebody holds %s", set.ID)
+			}
+		})
+		return found
+	}
+	if got := one(w.tenant.ID, sets[0]); got == nil || got.KeySet.ID != sets[0].ID {
+		t.Errorf("the postponed one by its id: %v", got)
+	}
+	if got := one(w.tenant.ID, sets[3]); got == nil || len(got.Keys) != 1 {
+		t.Errorf("the one with a key that retires: %v", got)
+	}
+	other := settle(t, db)
+	if got := []*lifecycle.KeySetState{one(w.tenant.ID, sets[5]), one(other.tenant.ID, sets[0])}; got[0] != nil || got[1] != nil {
+		t.Errorf("not due, and of another tenant (P6): %v", got)
+	}
+	again := func(tenant lifecycle.TenantID, hours int) int {
+		ids, err := db.PostponedKeySets(t.Context(), tenant, start.Add(time.Duration(hours)*time.Hour), 10)
+		no(t, err)
+		return len(ids)
+	}
+	if got := []int{again(w.tenant.ID, 5), again(w.tenant.ID, 6), again(other.tenant.ID, 6)}; !slices.Equal(got, []int{0, 1, 0}) {
+		t.Errorf("tried again after five and six hours, and in another tenant: %v", got)
+	}
+	request := lifecycle.Postponement{ID: string(other.approval.ID), TenantID: other.tenant.ID, Attempts: 1, Reason: "why", RetryAt: start.AddDate(0, 0, 6), CreatedAt: start}
+	insert(t, db, &request)
+	for days, want := range map[int]int{4: 0, 7: 1} { // the approval is reminded of after three days and lapses after five
+		at := start.AddDate(0, 0, days)
+		reminders, err := db.DueReminders(t.Context(), at, 10)
+		no(t, err)
+		lapsed, err := db.LapsedApprovals(t.Context(), at, 10)
+		no(t, err)
+		if len(reminders)+len(lapsed) != want {
+			t.Errorf("after %d days: %v and %v", days, reminders, lapsed)
+		}
+	}
+	before := db.count(t, "postponements")
+	_, err := db.Clean(t.Context(), put.RetryAt.AddDate(0, 0, 1))
+	no(t, err)
+	if got := db.count(t, "postponements"); got != before-1 {
+		t.Errorf("%d of %d postponements are left", got, before)
+	}
 }
 
 func testUpdateAll(t *testing.T, db Database) {

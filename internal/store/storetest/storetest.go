@@ -65,6 +65,7 @@ func Run(t *testing.T, open func(t testing.TB) Database) {
 		"UsageIsKeptForItsTime":                            testCleanUsage,
 		"WhatIsDueIsFoundInItsOrder":                       testDue,
 		"R21_WhatIsDueIsHeldByOneAtATime":                  testDueRace,
+		"WhatIsPostponedIsLeftOutUntilItIsTriedAgain":      testPostponed,
 		"UpdateAllWritesAllOrNothing":                      testUpdateAll,
 		"NoticesArePlannedAndPlannedAnew":                  testNotices,
 		"RemindersAreDueInTime":                            testReminders,

@@ -35,6 +35,7 @@ type world struct {
 	bulk       lifecycle.BulkOperation
 	approval   lifecycle.ApprovalRequest
 	notice     lifecycle.Notification
+	postponed  lifecycle.Postponement
 }
 
 // newWorld makes the rows of a tenant, every value present.
@@ -137,6 +138,7 @@ func newWorld() *world {
 	w.approval = w.newApproval(string(w.set.ID), lifecycle.ApprovalToRenew)
 	w.approval.KeySetID = &w.set.ID
 	w.notice = w.newNotice(lifecycle.EventID("evt_1"))
+	w.postponed = lifecycle.Postponement{ID: string(w.set.ID), TenantID: tenant, Attempts: 3, Reason: "why", RetryAt: *at(9000), CreatedAt: start}
 	return w
 }
 
@@ -200,6 +202,7 @@ func (w *world) rows() []any {
 	return []any{
 		&w.tenant, &w.org, &w.group, &w.user, &w.role, &w.assignment, &w.signIn, &w.env, &w.gateway, &w.template, &w.policy,
 		&w.api, &w.app, &w.sub, &w.set, &w.key, &w.milestone, &w.bulk, &w.approval, &w.notice,
+		&w.postponed,
 	}
 }
 
