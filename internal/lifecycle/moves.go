@@ -102,6 +102,19 @@ type KeySetState struct {
 	Keys    []Key       // the latest, and those that may still be accepted; newest first
 	Planned []Milestone // milestones that are still to come
 	Next    *Policy     // of KeySet.NextPolicyID; needed by moves that issue a key
+	// RenewedAt is when the latest key was last made valid for longer; needed by changes of the policy. Null: never.
+	RenewedAt *time.Time
+}
+
+// RenewedBy is when one of the milestones made the latest key valid for longer, the last one of them; null: none did.
+func (s KeySetState) RenewedBy(milestones []Milestone) (at *time.Time) {
+	latest := s.LatestKey()
+	for _, m := range milestones {
+		if m.Kind == MilestoneRenewal && m.KeyID != nil && *m.KeyID == latest.ID && m.ActualAt != nil && (at == nil || m.ActualAt.After(*at)) {
+			at = m.ActualAt
+		}
+	}
+	return at
 }
 
 // Transition is what a move changes. Everything in it is written in one transaction.

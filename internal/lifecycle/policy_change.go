@@ -45,7 +45,7 @@ type DateChange struct {
 func (c PolicyChange) IsPast() bool { return c.RotatesAt.IsPast || c.ExpiresAt.IsPast }
 
 // ChangePolicy puts a key set under another policy at once (D22): what it limits and allows, and a schedule that counts
-// from when the latest key began. Dates that would be past are refused unless they are allowed: the key is then rotated,
+// from when the latest key began, its validity from when it was last renewed. Dates that would be past are refused unless they are allowed: the key is then rotated,
 // or ends, now. The way secrets are stored changes with a new key only. The change is told with a refusal, too.
 func (s KeySetState) ChangePolicy(from, to Policy, isPastAllowed bool, m Moment) (Transition, PolicyChange, error) {
 	change := s.policyChange(from, to)
@@ -120,7 +120,7 @@ func (s KeySetState) mayChangePolicy(from, to Policy, timing PolicyChangeTiming,
 	return nil
 }
 
-// began is when the validity of the latest key began to count.
+// began is when the schedule of the latest key began to count.
 func (s KeySetState) began() time.Time {
 	latest := s.LatestKey()
 	start := latest.CreatedAt
@@ -132,13 +132,23 @@ func (s KeySetState) began() time.Time {
 	return start
 }
 
+// validFrom is when the validity of the latest key began to count: a renewal that kept the key began it anew.
+func (s KeySetState) validFrom() time.Time {
+	if began := s.began(); s.RenewedAt == nil || s.RenewedAt.Before(began) {
+		return began
+	}
+	return *s.RenewedAt
+}
+
 // reschedule plans the latest key anew, and notes which dates would be past. Those become the present, before it is
 // decided between them: what is due for both is rotated.
 func (s KeySetState) reschedule(to Policy, change *PolicyChange, m Moment) Schedule {
-	schedule := to.ScheduleFrom(s.began(), m.Zone)
+	unsettled := to.unsettled(s.began(), m.Zone)
+	unsettled.ExpiresAt = to.unsettled(s.validFrom(), m.Zone).ExpiresAt
+	schedule := to.settle(unsettled, m.Zone)
 	change.RotatesAt.IsPast, change.ExpiresAt.IsPast = reached(schedule.RotatesAt, m.Now), reached(schedule.ExpiresAt, m.Now)
 	if change.IsPast() {
-		schedule = to.unsettled(s.began(), m.Zone)
+		schedule = unsettled
 		for _, at := range []**time.Time{&schedule.RotatesAt, &schedule.ExpiresAt} {
 			if reached(*at, m.Now) {
 				*at = &m.Now
@@ -151,14 +161,17 @@ func (s KeySetState) reschedule(to Policy, change *PolicyChange, m Moment) Sched
 }
 
 func (s KeySetState) pastDates(to Policy, change PolicyChange) *Refusal {
-	what := "expired"
+	what, how, since := "expired", "was renewed", s.validFrom()
+	if since.Equal(s.began()) {
+		how = "began"
+	}
 	if change.RotatesAt.IsPast {
-		what = "been rotated"
+		what, how, since = "been rotated", "began", s.began()
 	}
 	return &Refusal{
 		Code: CodePolicyViolation, Path: []string{"input", "isImmediateExpirationAllowed"}, PolicyID: to.ID,
-		Message: fmt.Sprintf("under revision %d of the policy, the key that began at %s would have %s already: allow that it does so now, or apply the policy with timing NEXT_ROTATION",
-			to.Revision, s.began().UTC().Format(time.RFC3339), what),
+		Message: fmt.Sprintf("under revision %d of the policy, the key that %s at %s would have %s already: allow that it does so now, or apply the policy with timing NEXT_ROTATION",
+			to.Revision, how, since.UTC().Format(time.RFC3339), what),
 	}
 }
 

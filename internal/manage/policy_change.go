@@ -49,6 +49,11 @@ func (w *work) changePolicy(ctx context.Context, state lifecycle.KeySetState, to
 	var change lifecycle.PolicyChange
 	switch in.Timing {
 	case lifecycle.PolicyNow:
+		milestones, failed := w.store.Milestones(ctx, w.tenant.ID, []lifecycle.KeySetID{state.KeySet.ID})
+		if failed != nil {
+			return nil, failed
+		}
+		state.RenewedAt = state.RenewedBy(milestones[state.KeySet.ID])
 		t, change, err = state.ChangePolicy(from, to, in.IsImmediateExpirationAllowed, w.moment)
 	case lifecycle.PolicyAtNextRotation:
 		t, change, err = state.PlanPolicy(from, to, w.moment)

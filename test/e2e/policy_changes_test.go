@@ -133,6 +133,44 @@ func TestD22_APolicyIsAppliedToLivingKeySetsAtOnce(t *testing.T) {
 	})
 }
 
+// A renewal that kept the key is not forgotten by another policy: the validity counts from then, in the preview as well.
+func TestD22_D14_AnExtendedKeyKeepsItsRenewalUnderAnotherPolicy(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		o, clock := held(o)
+		s := newScene(t, o)
+		begun := clock.Now()
+		at := func(days int) string { return begun.Add(time.Duration(days) * day).Format(time.RFC3339) }
+		template := s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "P90D"}, "renewal": vars{"mode": "EXTEND"}})
+		set, key := s.world.KeySet(t, s.app(t).ID, s.env, template, nil)
+		for _, after := range []int{40, 60} {
+			clock.set(begun.Add(time.Duration(after) * day))
+			s.change(t, "renewKeySet", "keySet { expiresAt }", vars{"id": set})
+		}
+		s.change(t, "updatePolicyTemplate", "", vars{
+			"id": template, "expiration": vars{"validity": "P70D"}, "rotation": vars{"mode": "AUTOMATIC", "interval": "P65D", "overlap": "P7D"},
+		})
+		want := fmt.Sprintf("SUCCEEDED 1→2 rotatesAt <nil>→%s expiresAt %s→%s", at(65), at(60+90), at(60+70))
+		s.expectTold(t, "the preview", s.apply(t, template, "NOW", []string{set}, vars{"isDryRun": true}), want)
+		s.expectTold(t, "applied", s.apply(t, template, "NOW", []string{set}, nil), want)
+		if after := s.keySet(t, set); after.Get("expiresAt") != at(130) || after.Get("rotatesAt") != at(65) || after.Get("latestKey", "expiresAt") != at(130) {
+			t.Errorf("applied: %v", after)
+		}
+		clock.set(begun.Add(64 * day))
+		s.change(t, "updatePolicyTemplate", "", vars{"id": template, "expiration": vars{"validity": "P3D"}, "rotation": vars{"mode": "NONE", "interval": nil, "overlap": "P1D"}})
+		refused := s.apply(t, template, "NOW", []string{set}, nil)
+		s.expectTold(t, "past since the renewal", refused, fmt.Sprintf("FAILED POLICY_VIOLATION [input isImmediateExpirationAllowed] 2→3 rotatesAt %s→<nil> expiresAt %s→%s past", at(65), at(130), at(64)))
+		message := fmt.Sprint(refused.Get("bulkOperation", "items", "nodes", 0, "userErrors", 0, "message"))
+		if !strings.Contains(message, "was renewed at "+at(60)) {
+			t.Errorf("it says %q", message)
+		}
+		s.expectVerdict(t, "the key", vars{"credential": key}, "VALID")
+		// A new key begins anew.
+		s.change(t, "regenerateKeySet", "", vars{"id": set})
+		s.change(t, "updatePolicyTemplate", "", vars{"id": template, "expiration": vars{"validity": "P20D"}})
+		s.expectTold(t, "a new key", s.apply(t, template, "NOW", []string{set}, nil), fmt.Sprintf("SUCCEEDED 2→4 rotatesAt %s→<nil> expiresAt %s→%s", at(64+65), at(64+70), at(64+20)))
+	})
+}
+
 func TestD22_DatesThatWouldBePastAreRefusedUnlessTheyAreAllowed(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
 		o, clock := held(o)
