@@ -102,6 +102,13 @@ type Notification struct {
 	UpdatedAt    time.Time
 }
 
+// NotificationObject says that a notification is about a key set or an application, which may be gone.
+type NotificationObject struct {
+	TenantID       TenantID
+	NotificationID NotificationID
+	ObjectID       string
+}
+
 // MaxListed is how many items a mail lists. The others are counted.
 const MaxListed = 50
 
@@ -110,11 +117,17 @@ type NotificationContent struct {
 	Tenant string             `json:"tenant"`
 	Zone   string             `json:"zone"` // IANA name, in which times are shown
 	Items  []NotificationItem `json:"items"`
-	More   int                `json:"more,omitempty"` // how many are not listed
+	More   int                `json:"more,omitempty"`  // how many are not listed
+	Count  int                `json:"count,omitempty"` // of the things that are told, each of which is an item or several; 0: all are one
 }
 
-// Total is the number of all items, listed or not.
-func (c NotificationContent) Total() int { return len(c.Items) + c.More }
+// Total is the number of all things that are told, listed or not.
+func (c NotificationContent) Total() int {
+	if c.Count > 0 {
+		return c.Count
+	}
+	return len(c.Items) + c.More
+}
 
 // NotificationItem is one thing that a mail tells of. What does not apply is empty.
 type NotificationItem struct {
@@ -131,6 +144,7 @@ type NotificationItem struct {
 	Reason           string         `json:"reason,omitempty"`  // why something failed or was revoked
 	ExpiresAt        *time.Time     `json:"expiresAt,omitempty"`
 	RotatesAt        *time.Time     `json:"rotatesAt,omitempty"`
+	HasNewKey        bool           `json:"hasNewKey,omitempty"` // what happened gave the key set another key
 	ClaimableUntil   *time.Time     `json:"claimableUntil,omitempty"`
 	DecidableUntil   *time.Time     `json:"decidableUntil,omitempty"`
 	Gateways         []string       `json:"gateways,omitempty"` // that failed (S3-18)

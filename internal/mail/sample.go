@@ -34,7 +34,8 @@ func sampleItem(kind lifecycle.NotificationKind, application string, i int) life
 		item.SubjectID, item.Action, item.Requester = "apr_01kx5zvyq4f3h8e8q2rkz0j0ab", lifecycle.ApprovalToRenew, "Ada Lovelace"
 		item.Comment, item.DecidableUntil = "The key ends while I am on holiday.", &soon
 	case lifecycle.NotifyApprovalApproved:
-		item.Action, item.Decider, item.Comment, item.ExpiresAt, item.ClaimableUntil = lifecycle.ApprovalToRenew, "Grace Hopper", "Fine.", &later, &soon
+		item.Action, item.Decider, item.Comment, item.ExpiresAt = lifecycle.ApprovalToRenew, "Grace Hopper", "Fine.", &later
+		item.HasNewKey, item.ClaimableUntil = true, &soon
 	case lifecycle.NotifyApprovalRejected:
 		item.Action, item.Decider, item.Comment = lifecycle.ApprovalToRenew, "Grace Hopper", "Please use the new API."
 	case lifecycle.NotifyApprovalExpired:

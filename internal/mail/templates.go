@@ -174,6 +174,11 @@ func (v view) First() lifecycle.NotificationItem {
 // IsMany reports whether the mail is about more than one item.
 func (v view) IsMany() bool { return v.Total() > 1 }
 
+// IsClaimable reports whether new credentials wait for the reader.
+func (v view) IsClaimable() bool {
+	return slices.ContainsFunc(v.Items, func(item lifecycle.NotificationItem) bool { return item.ClaimableUntil != nil })
+}
+
 // Date is an instant in the zone of the tenant, in a form that no language reads in another way.
 func (v view) Date(at *time.Time) string {
 	if at == nil {
@@ -232,9 +237,28 @@ func asked(action lifecycle.ApprovalAction) string {
 	return string(action)
 }
 
+// outcome says in words what came of a request that was approved.
+func outcome(item lifecycle.NotificationItem) string {
+	switch item.Action {
+	case lifecycle.ApprovalToRegenerate:
+		return "The key set has a new key."
+	case lifecycle.ApprovalToRenew:
+		if item.HasNewKey {
+			return "The key set has a new key with new validity."
+		}
+		return "The key stays the same and is valid for longer."
+	case lifecycle.ApprovalToRevoke:
+		return "The key set is revoked for good: calls with its keys are refused."
+	case lifecycle.ApprovalToSubscribe:
+		return "The application is subscribed now."
+	}
+	return "What you asked for was done."
+}
+
 func (t *Templates) functions() map[string]any {
 	return map[string]any{
-		"asked": asked,
+		"asked":   asked,
+		"outcome": outcome,
 		"link": func(id string) string {
 			return strings.ReplaceAll(t.portal, "{id}", id)
 		},

@@ -50,6 +50,9 @@ func (s *Service) Notify(ctx context.Context, tenant lifecycle.TenantID, events 
 		if err := tx.Insert(ctx, &all); err != nil {
 			return err
 		}
+		if err := tx.Insert(ctx, &n.objects); err != nil {
+			return err
+		}
 		return tx.QueueMail(ctx, tenant, queued)
 	})
 	if conflict, ok := errors.AsType[*ConflictError](err); ok && conflict.Constraint == "notifications_cause" {
@@ -72,7 +75,10 @@ type news struct {
 	apps     map[lifecycle.ApplicationID]lifecycle.Application
 	envs     map[lifecycle.EnvironmentID]lifecycle.Environment
 	requests map[string]lifecycle.ApprovalRequest
-	apis     map[lifecycle.APISubscriptionID]lifecycle.API // of requests to subscribe
+	// Of requests to subscribe.
+	apis      map[lifecycle.APISubscriptionID]lifecycle.API
+	keySetsOf map[lifecycle.APISubscriptionID][]lifecycle.KeySetID
+	issued    map[lifecycle.KeySetID]bool // which key sets have another key since
 
 	approvers        []lifecycle.User // all who may decide on some requests
 	groupsOfApprover map[lifecycle.UserID][]lifecycle.GroupID
@@ -81,15 +87,17 @@ type news struct {
 
 	stories []story
 	about   map[lifecycle.KeySetID][]int // which of the stories are about a key set
+	objects []lifecycle.NotificationObject
 }
 
 // story is one thing to tell some people.
 type story struct {
-	kind  lifecycle.NotificationKind
-	event lifecycle.EventID
-	to    []lifecycle.UserID
-	item  lifecycle.NotificationItem
-	about lifecycle.KeySetID // what else need not be told of, to whom this is told; empty: nothing
+	kind    lifecycle.NotificationKind
+	event   lifecycle.EventID
+	to      []lifecycle.UserID
+	items   []lifecycle.NotificationItem // one, or one for each key set of a subscription
+	about   []lifecycle.KeySetID         // what else need not be told of, to whom this is told
+	objects []string                     // key sets and applications that it is found by
 }
 
 // load loads the events, and what they are about.
@@ -106,32 +114,75 @@ func (n *news) load(ctx context.Context, tenant lifecycle.TenantID, ids []lifecy
 	slices.SortFunc(n.events, func(a, b lifecycle.Event) int { return int(a.Sequence - b.Sequence) })
 	var keySets []lifecycle.KeySetID
 	var requests []lifecycle.ApprovalRequestID
+	n.issued = map[lifecycle.KeySetID]bool{}
 	for _, e := range n.events {
 		if e.KeySetID != nil {
 			keySets = append(keySets, *e.KeySetID)
+			n.issued[*e.KeySetID] = n.issued[*e.KeySetID] || issues(e)
 		}
 		if kind, err := lifecycle.KindOf(e.SubjectID); err == nil && kind == lifecycle.KindApprovalRequest {
 			requests = append(requests, lifecycle.ApprovalRequestID(e.SubjectID))
 		}
 	}
-	keySets = distinct(keySets)
+	n.requests, err = byID(ctx, n, requests, func(r lifecycle.ApprovalRequest) string { return string(r.ID) })
+	if err != nil {
+		return err
+	}
+	of, err := n.loadSubscriptions(ctx)
+	if err != nil {
+		return err
+	}
+	keySets = distinct(append(keySets, of...))
 	if n.keySets, err = byID(ctx, n, keySets, func(s lifecycle.KeySet) lifecycle.KeySetID { return s.ID }); err != nil {
 		return err
 	}
 	if n.latest, err = n.store.LatestKeys(ctx, tenant, keySets); err != nil {
 		return fmt.Errorf("load latest keys: %w", err)
 	}
-	n.requests, err = byID(ctx, n, requests, func(r lifecycle.ApprovalRequest) string { return string(r.ID) })
-	if err != nil {
-		return err
-	}
 	return n.loadSurroundings(ctx)
+}
+
+// loadSubscriptions loads what requests to subscribe are about, and returns the key sets.
+func (n *news) loadSubscriptions(ctx context.Context) (keySets []lifecycle.KeySetID, err error) {
+	n.apis, n.keySetsOf = map[lifecycle.APISubscriptionID]lifecycle.API{}, map[lifecycle.APISubscriptionID][]lifecycle.KeySetID{}
+	var ids []lifecycle.APISubscriptionID
+	for _, r := range n.requests {
+		if r.Action == lifecycle.ApprovalToSubscribe {
+			ids = append(ids, lifecycle.APISubscriptionID(r.SubjectID))
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	subs, err := get[lifecycle.APISubscription](ctx, n.store, n.tenant.ID, ids...)
+	if err != nil {
+		return nil, err
+	}
+	var wanted []lifecycle.APIID
+	for _, sub := range subs {
+		wanted = append(wanted, sub.APIID)
+	}
+	apis, err := byID(ctx, n, wanted, func(a lifecycle.API) lifecycle.APIID { return a.ID })
+	if err != nil {
+		return nil, err
+	}
+	linked, err := n.store.KeySetsOfSubscriptions(ctx, n.tenant.ID, ids)
+	if err != nil {
+		return nil, fmt.Errorf("list key sets of subscriptions: %w", err)
+	}
+	for _, sub := range subs {
+		n.apis[sub.ID] = apis[sub.APIID]
+		for _, set := range linked[sub.ID] {
+			n.keySetsOf[sub.ID] = append(n.keySetsOf[sub.ID], set.ID)
+			keySets = append(keySets, set.ID)
+		}
+	}
+	return keySets, nil
 }
 
 func (n *news) loadSurroundings(ctx context.Context) (err error) {
 	var apps []lifecycle.ApplicationID
 	var envs []lifecycle.EnvironmentID
-	var subscriptions []lifecycle.APISubscriptionID
 	for _, e := range n.events {
 		if e.ApplicationID != nil {
 			apps = append(apps, *e.ApplicationID)
@@ -140,30 +191,10 @@ func (n *news) loadSurroundings(ctx context.Context) (err error) {
 			envs = append(envs, *e.EnvironmentID)
 		}
 	}
-	for _, r := range n.requests {
-		if r.Action == lifecycle.ApprovalToSubscribe {
-			subscriptions = append(subscriptions, lifecycle.APISubscriptionID(r.SubjectID))
-		}
-	}
 	if n.apps, err = byID(ctx, n, apps, func(a lifecycle.Application) lifecycle.ApplicationID { return a.ID }); err != nil {
 		return err
 	}
-	if n.envs, err = byID(ctx, n, envs, func(e lifecycle.Environment) lifecycle.EnvironmentID { return e.ID }); err != nil {
-		return err
-	}
-	subs, err := get[lifecycle.APISubscription](ctx, n.store, n.tenant.ID, subscriptions...)
-	if err != nil {
-		return err
-	}
-	var wanted []lifecycle.APIID
-	for _, sub := range subs {
-		wanted = append(wanted, sub.APIID)
-	}
-	apis, err := byID(ctx, n, wanted, func(a lifecycle.API) lifecycle.APIID { return a.ID })
-	n.apis = map[lifecycle.APISubscriptionID]lifecycle.API{}
-	for _, sub := range subs {
-		n.apis[sub.ID] = apis[sub.APIID]
-	}
+	n.envs, err = byID(ctx, n, envs, func(e lifecycle.Environment) lifecycle.EnvironmentID { return e.ID })
 	return err
 }
 
@@ -188,7 +219,9 @@ func (n *news) notifications(ctx context.Context) ([]lifecycle.Notification, err
 	}
 	n.about = map[lifecycle.KeySetID][]int{}
 	for i, s := range n.stories {
-		n.about[s.about] = append(n.about[s.about], i)
+		for _, id := range s.about {
+			n.about[id] = append(n.about[id], i)
+		}
 	}
 	var all []lifecycle.Notification
 	for _, person := range people {
@@ -270,9 +303,11 @@ var saysMore = map[lifecycle.NotificationKind][]lifecycle.NotificationKind{
 }
 
 func (n *news) isToldBetter(person lifecycle.User, s story) bool {
-	return s.about != "" && slices.ContainsFunc(n.about[s.about], func(i int) bool {
-		other := n.stories[i]
-		return slices.Contains(saysMore[s.kind], other.kind) && slices.Contains(other.to, person.ID) && person.Wants(other.kind)
+	return slices.ContainsFunc(s.about, func(id lifecycle.KeySetID) bool {
+		return slices.ContainsFunc(n.about[id], func(i int) bool {
+			other := n.stories[i]
+			return slices.Contains(saysMore[s.kind], other.kind) && slices.Contains(other.to, person.ID) && person.Wants(other.kind)
+		})
 	})
 }
 
@@ -283,15 +318,25 @@ func (n *news) notification(person lifecycle.User, kind lifecycle.NotificationKi
 		Content: lifecycle.NotificationContent{Tenant: n.tenant.Name, Zone: n.tenant.Settings.TimeZone},
 		Version: 1, CreatedAt: n.moment.Now, UpdatedAt: n.moment.Now,
 	}
-	for i, s := range stories {
-		one.EventIDs = append(one.EventIDs, s.event)
-		if i < lifecycle.MaxListed {
-			one.Content.Items = append(one.Content.Items, s.item)
-		} else {
-			one.Content.More++
+	one.Content.Count = len(stories)
+	var objects []string
+	for _, s := range stories {
+		one.EventIDs, objects = append(one.EventIDs, s.event), append(objects, s.objects...)
+		for _, id := range s.about {
+			objects = append(objects, string(id))
+		}
+		for _, item := range s.items {
+			if len(one.Content.Items) < lifecycle.MaxListed {
+				one.Content.Items = append(one.Content.Items, item)
+			} else {
+				one.Content.More++
+			}
 		}
 	}
 	one.EventIDs = distinct(one.EventIDs)
+	for _, id := range distinct(objects) {
+		n.objects = append(n.objects, lifecycle.NotificationObject{TenantID: n.tenant.ID, NotificationID: one.ID, ObjectID: id})
+	}
 	if person.Email == nil {
 		reason := "the recipient has no email address"
 		one.Status, one.LastError = lifecycle.NotificationUndeliverable, &reason
@@ -307,13 +352,17 @@ func (n *news) notification(person lifecycle.User, kind lifecycle.NotificationKi
 	return one, nil
 }
 
-// reachable are those of many who have an address. A service account is told only what concerns nobody else.
+// reachable are those of many who have an address. A service account is told only what concerns nobody else: then it is
+// seen that nobody was reached.
 func reachable(users []lifecycle.User) []lifecycle.UserID {
-	var ids []lifecycle.UserID
+	var all, ids []lifecycle.UserID
 	for _, u := range users {
-		if u.Email != nil {
+		if all = append(all, u.ID); u.Email != nil {
 			ids = append(ids, u.ID)
 		}
+	}
+	if len(ids) == 0 {
+		return all
 	}
 	return ids
 }

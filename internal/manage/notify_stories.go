@@ -99,15 +99,19 @@ func (n *news) findApprovers(ctx context.Context) (err error) {
 	if n.approvers, err = n.store.UsersHolding(ctx, n.tenant.ID, lifecycle.PermissionApprovalDecide); err != nil {
 		return fmt.Errorf("list approvers: %w", err)
 	}
-	n.groupsOfApprover, err = groupsOf(ctx, n.store, n.tenant.ID, reachable(n.approvers)...)
+	ids := make([]lifecycle.UserID, len(n.approvers))
+	for i, user := range n.approvers {
+		ids[i] = user.ID
+	}
+	n.groupsOfApprover, err = groupsOf(ctx, n.store, n.tenant.ID, ids...)
 	return err
 }
 
 // deciders are those who may decide on a request now (S3-5).
 func (n *news) deciders(request lifecycle.ApprovalRequest) []lifecycle.UserID {
-	return slices.DeleteFunc(reachable(n.approvers), func(user lifecycle.UserID) bool {
-		return !request.Concerns(n.groupsOfApprover[user]) || !request.CanDecide(user, n.moment.Now)
-	})
+	return reachable(slices.DeleteFunc(slices.Clone(n.approvers), func(user lifecycle.User) bool {
+		return !request.Concerns(n.groupsOfApprover[user.ID]) || !request.CanDecide(user.ID, n.moment.Now)
+	}))
 }
 
 // kindsOfRequests are what the events of a request are told as.
@@ -124,18 +128,19 @@ func (n *news) tellOfRequest(e lifecycle.Event, request lifecycle.ApprovalReques
 	if !isTold {
 		return
 	}
-	s := story{kind: kind, event: e.ID, item: n.item(e, request.KeySetID)}
-	s.item.SubjectID, s.item.Action, s.item.Requester = string(request.ID), request.Action, request.Requester.Name
+	s, item := n.story(kind, e), n.item(e, request.KeySetID)
+	item.SubjectID, item.Action, item.Requester = string(request.ID), request.Action, request.Requester.Name
 	if request.Action == lifecycle.ApprovalToSubscribe {
-		s.item.API = n.apis[lifecycle.APISubscriptionID(request.SubjectID)].Name
+		item.API = n.apis[lifecycle.APISubscriptionID(request.SubjectID)].Name
 	}
 	switch kind { //nolint:exhaustive // the others are not about requests
 	case lifecycle.NotifyApprovalRequested, lifecycle.NotifyApprovalReminded:
 		s.to = n.deciders(request)
-		s.item.Comment, s.item.DecidableUntil = short(request.Comment), request.ExpiresAt
+		item.Comment, item.DecidableUntil = short(request.Comment), request.ExpiresAt
+		s.items = append(s.items, item)
 	default:
 		s.to = n.requesterOf(request)
-		n.tellOutcome(&s, request)
+		n.tellOutcome(&s, item, request)
 	}
 	n.add(s)
 }
@@ -150,31 +155,57 @@ func (n *news) requesterOf(request lifecycle.ApprovalRequest) []lifecycle.UserID
 	return []lifecycle.UserID{requester}
 }
 
-// tellOutcome says what became of a request, and of what it asked for (S2-19).
-func (n *news) tellOutcome(s *story, request lifecycle.ApprovalRequest) {
-	s.item.Requester = ""
+// tellOutcome says what became of a request, and of what it asked for (S2-19): of each key set, so that nothing else need
+// be told of it.
+func (n *news) tellOutcome(s *story, item lifecycle.NotificationItem, request lifecycle.ApprovalRequest) {
+	item.Requester = ""
 	if len(request.Decisions) > 0 && s.kind != lifecycle.NotifyApprovalExpired {
 		last := request.Decisions[len(request.Decisions)-1]
-		s.item.Decider, s.item.Comment = last.Decider.Name, short(last.Comment)
+		item.Decider, item.Comment = last.Decider.Name, short(last.Comment)
 	}
 	if request.FailureReason != nil {
-		s.item.Reason = *request.FailureReason
+		item.Reason = *request.FailureReason
 	}
-	if s.kind != lifecycle.NotifyApprovalApproved || request.KeySetID == nil {
-		return
+	if s.kind == lifecycle.NotifyApprovalApproved {
+		s.about = n.concerned(request)
 	}
-	s.about, s.item.SubjectID = *request.KeySetID, string(*request.KeySetID)
-	if request.Action == lifecycle.ApprovalToRevoke {
-		return
+	for _, id := range s.about {
+		one, set := item, n.keySets[id]
+		one.SubjectID = string(id)
+		if set.ID != "" {
+			one.KeySet, one.PublicIdentifier = set.Name, set.PublicIdentifier
+		}
+		if request.Action != lifecycle.ApprovalToRevoke {
+			one.ExpiresAt, one.HasNewKey = set.ExpiresAt, n.issued[id]
+		}
+		if key := n.latest[id]; one.HasNewKey && key.CanBeClaimed(lifecycle.UserID(request.Requester.ID), n.moment.Now) {
+			one.ClaimableUntil = key.ClaimableUntil
+		}
+		s.items = append(s.items, one)
 	}
-	s.item.ExpiresAt = n.keySets[*request.KeySetID].ExpiresAt
-	if key := n.latest[*request.KeySetID]; key.CanBeClaimed(lifecycle.UserID(request.Requester.ID), n.moment.Now) {
-		s.item.ClaimableUntil = key.ClaimableUntil
+	if len(s.items) == 0 {
+		s.items = append(s.items, item)
 	}
 }
 
-// makesKeys are the events after which a secret may wait for somebody (D20).
-var makesKeys = []lifecycle.EventType{lifecycle.EventKeySetActivated, lifecycle.EventKeySetRegenerated, lifecycle.EventKeySetRenewed, lifecycle.EventKeySetRotated}
+// concerned are the key sets that a request is about: one, or those of a subscription.
+func (n *news) concerned(request lifecycle.ApprovalRequest) []lifecycle.KeySetID {
+	if request.KeySetID != nil {
+		return []lifecycle.KeySetID{*request.KeySetID}
+	}
+	return n.keySetsOf[lifecycle.APISubscriptionID(request.SubjectID)]
+}
+
+// issues reports whether a key set has another key since an event, whose secret may wait for somebody (D20).
+func issues(e lifecycle.Event) bool {
+	switch e.Type { //nolint:exhaustive // the others make no keys
+	case lifecycle.EventKeySetActivated:
+		return true
+	case lifecycle.EventKeySetRegenerated, lifecycle.EventKeySetRenewed, lifecycle.EventKeySetRotated:
+		return textIn(e, "latestKey") != "" // an extension is no new key
+	}
+	return false
+}
 
 // kindsOfKeySets are what the events of a key set are told to its consumer as.
 //
@@ -191,9 +222,10 @@ func (n *news) tellOfKeySet(e lifecycle.Event, id lifecycle.KeySetID) {
 	if e.ApplicationID != nil {
 		consumers = n.consumers[*e.ApplicationID]
 	}
-	if slices.Contains(makesKeys, e.Type) && key.ClaimableUntil != nil && n.moment.Now.Before(*key.ClaimableUntil) {
-		waiting := story{kind: lifecycle.NotifyCredentialsWaiting, event: e.ID, to: slices.Clone(consumers), item: item, about: id}
-		waiting.item.ClaimableUntil, waiting.item.ExpiresAt = key.ClaimableUntil, set.ExpiresAt
+	if issues(e) && key.ClaimableUntil != nil && n.moment.Now.Before(*key.ClaimableUntil) {
+		waiting, claimable := n.story(lifecycle.NotifyCredentialsWaiting, e), item
+		claimable.ClaimableUntil, claimable.ExpiresAt = key.ClaimableUntil, set.ExpiresAt
+		waiting.to, waiting.items, waiting.about = slices.Clone(consumers), []lifecycle.NotificationItem{claimable}, []lifecycle.KeySetID{id}
 		if key.ClaimantID != nil {
 			waiting.to = []lifecycle.UserID{*key.ClaimantID}
 		}
@@ -203,22 +235,36 @@ func (n *news) tellOfKeySet(e lifecycle.Event, id lifecycle.KeySetID) {
 	if !isTold {
 		return
 	}
-	s := story{kind: kind, event: e.ID, to: slices.Clone(consumers), item: item, about: id}
+	s := n.story(kind, e)
+	s.to, s.about = slices.Clone(consumers), []lifecycle.KeySetID{id}
 	switch kind { //nolint:exhaustive // the others have no more to say
 	case lifecycle.NotifyKeySetRenewed:
 		s.to = append(s.to, n.providers[id]...)
-		s.item.ExpiresAt = timeIn(e, "expiresAt")
+		item.ExpiresAt, item.HasNewKey = timeIn(e, "expiresAt"), issues(e)
 	case lifecycle.NotifyKeySetRevoked:
-		if s.item.Reason = textIn(e, "revocationReason"); s.item.Reason == string(lifecycle.ReasonRejected) {
+		if item.Reason = textIn(e, "revocationReason"); item.Reason == string(lifecycle.ReasonRejected) {
 			return // it never worked, and who asked for it is told of the rejection
 		}
-		s.item.Comment = short(e.Comment)
+		item.Comment = short(e.Comment)
 	case lifecycle.NotifyKeySetRotated, lifecycle.NotifyKeySetExpired, lifecycle.NotifyKeySetExpiring:
-		s.item.ExpiresAt = set.ExpiresAt
+		item.ExpiresAt = set.ExpiresAt
 	case lifecycle.NotifyKeySetRotationComing:
-		s.item.RotatesAt = set.RotatesAt
+		item.RotatesAt = set.RotatesAt
 	}
+	s.items = append(s.items, item)
 	n.add(s)
+}
+
+// story begins a story of a kind that an event tells.
+func (n *news) story(kind lifecycle.NotificationKind, e lifecycle.Event) story {
+	s := story{kind: kind, event: e.ID}
+	if e.KeySetID != nil {
+		s.objects = append(s.objects, string(*e.KeySetID))
+	}
+	if e.ApplicationID != nil {
+		s.objects = append(s.objects, string(*e.ApplicationID))
+	}
+	return s
 }
 
 func (n *news) add(s story) {

@@ -166,14 +166,16 @@ type KeySetFilter struct {
 
 // NotificationFilter is a filter for notifications.
 type NotificationFilter struct {
-	ID        *IDComparator // Compares the ID
-	And       []*NotificationFilter
-	Kind      *NotificationKindComparator // Compares the kind
-	Not       *NotificationFilter
-	Or        []*NotificationFilter
-	Recipient *UserFilter                   // Filters on the recipient
-	Status    *NotificationStatusComparator // Compares the status
-	CreatedAt *DateTimeComparator           // Compares the time of creation
+	ID            *IDComparator // Compares the ID
+	And           []*NotificationFilter
+	ApplicationID *IDComparator               // Compares the IDs of the applications that the notification is about
+	KeySetID      *IDComparator               // Compares the IDs of the key sets that the notification is about
+	Kind          *NotificationKindComparator // Compares the kind
+	Not           *NotificationFilter
+	Or            []*NotificationFilter
+	Recipient     *UserFilter                   // Filters on the recipient
+	Status        *NotificationStatusComparator // Compares the status
+	CreatedAt     *DateTimeComparator           // Compares the time of creation
 }
 
 // OrganizationFilter is a filter for organizations.

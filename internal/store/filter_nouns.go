@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/query"
@@ -146,12 +147,49 @@ func filterGroups(c *asking, f *query.GroupFilter) cond {
 func filterNotifications(c *asking, f *query.NotificationFilter) cond {
 	return all(
 		c.id("id", "notifications.id", f.ID),
+		filterAbout(c, "applicationId", lifecycle.KindApplication, f.ApplicationID),
+		filterAbout(c, "keySetId", lifecycle.KindKeySet, f.KeySetID),
 		enum(c, "kind", "notifications.kind", f.Kind, lifecycle.AllNotificationKind()),
 		related(c, "recipient", "notifications.recipient_id", "users", f.Recipient, filterUsers),
 		enum(c, "status", "notifications.status", f.Status, lifecycle.AllNotificationStatus()),
 		c.instant("notifications.created_at", f.CreatedAt),
 		nested(c, f.And, f.Or, f.Not, filterNotifications),
 	)
+}
+
+// filterAbout compares the set of objects of a kind that a notification is about: eq and in ask for one that it is about,
+// neq and nin for those that it is not.
+func filterAbout(c *asking, name string, kind lifecycle.Kind, f *query.IDComparator) cond {
+	if f == nil {
+		return nil
+	}
+	defer c.enter(name)()
+	about := func(which ...cond) cond {
+		prefix := string(kind) + "_"
+		return sqlf("notifications.id IN (SELECT o.notification_id FROM notification_objects o WHERE o.tenant_id = ? AND substr(o.object_id, 1, ?) = ? AND ?)",
+			string(c.tenant), len(prefix), prefix, all(which...))
+	}
+	const column = "o.object_id"
+	var parts []cond
+	for _, wanted := range append(c.values(column, f.Eq, nil, nil, nil), c.values(column, nil, nil, f.In, nil)...) {
+		parts = append(parts, about(wanted))
+	}
+	if f.Neq != nil {
+		parts = append(parts, negate(about(isOneOf(column, []string{c.value(*f.Neq, "neq")}))))
+	}
+	if len(f.Nin) > 0 {
+		c.bound(len(f.Nin), "nin")
+		for i, v := range f.Nin {
+			c.value(v, "nin", strconv.Itoa(i))
+		}
+		parts = append(parts, negate(about(isOneOf(column, f.Nin))))
+	}
+	if f.IsNull != nil && *f.IsNull {
+		parts = append(parts, negate(about()))
+	} else if f.IsNull != nil {
+		parts = append(parts, about())
+	}
+	return all(parts...)
 }
 
 func filterOrganizations(c *asking, f *query.OrganizationFilter) cond {

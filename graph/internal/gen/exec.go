@@ -10724,6 +10724,16 @@ input NotificationFilter {
   id: IDComparator
   """All of the filters must match."""
   and: [NotificationFilter!]
+  """
+  Compares the IDs of the applications that the notification is about. ` + "`" + `eq` + "`" + ` and ` + "`" + `in` + "`" + ` ask for one of
+  them, ` + "`" + `neq` + "`" + ` and ` + "`" + `nin` + "`" + ` for none.
+  """
+  applicationId: IDComparator
+  """
+  Compares the IDs of the key sets that the notification is about. ` + "`" + `eq` + "`" + ` and ` + "`" + `in` + "`" + ` ask for one of
+  them, ` + "`" + `neq` + "`" + ` and ` + "`" + `nin` + "`" + ` for none.
+  """
+  keySetId: IDComparator
   """Compares the kind."""
   kind: NotificationKindComparator
   """The filter must not match."""
@@ -49010,7 +49020,7 @@ func (ec *executionContext) unmarshalInputNotificationFilter(ctx context.Context
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "and", "kind", "not", "or", "recipient", "status", "createdAt"}
+	fieldsInOrder := [...]string{"id", "and", "applicationId", "keySetId", "kind", "not", "or", "recipient", "status", "createdAt"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -49031,6 +49041,20 @@ func (ec *executionContext) unmarshalInputNotificationFilter(ctx context.Context
 				return it, err
 			}
 			it.And = data
+		case "applicationId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("applicationId"))
+			data, err := ec.unmarshalOIDComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐIDComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ApplicationID = data
+		case "keySetId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("keySetId"))
+			data, err := ec.unmarshalOIDComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐIDComparator(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.KeySetID = data
 		case "kind":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
 			data, err := ec.unmarshalONotificationKindComparator2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋqueryᚐEnumComparator(ctx, v)
