@@ -152,7 +152,22 @@ func (v *verify) Run(ctx context.Context, out io.Writer) error {
 }
 
 type mail struct {
-	Preview preview `cmd:"" help:"Show what a mail looks like, with made-up content."`
+	Preview preview  `cmd:"" help:"Show what a mail looks like, with made-up content."`
+	Test    mailTest `cmd:"" help:"Send one mail as the server would, and say what happens."`
+}
+
+type mailTest struct {
+	post
+	Data    string `help:"Folder of the server's data, where mails are files if there is no mail server. Default: ./data." default:"./data" env:"KEYWRIGHT_DATA" placeholder:"DIR"`
+	Address string `arg:"" help:"Whom to send it to, such as ada@example.com."`
+}
+
+func (t *mailTest) Run(ctx context.Context, out io.Writer) error {
+	settings, err := t.post.config()
+	if err != nil {
+		return err
+	}
+	return app.TryMail(ctx, t.Address, t.Data, settings, out)
 }
 
 type preview struct {

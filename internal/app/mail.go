@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -66,16 +68,35 @@ func (m Mail) check() error {
 }
 
 // openPost prepares what sends mail.
-func (s *Server) openPost() (*mail.Post, error) {
-	m := s.config.Mail
+func (m Mail) openPost(data string, logger *slog.Logger) (*mail.Post, error) {
 	templates, err := mail.LoadTemplates(m.Templates, m.PortalURL)
 	if err != nil {
 		return nil, err
 	}
 	if m.SMTPHost == "" {
-		return mail.ToFolder(templates, m.sender(), filepath.Join(s.config.Data, "mail"), s.logger)
+		return mail.ToFolder(templates, m.sender(), filepath.Join(data, "mail"), logger)
 	}
 	return mail.ToServer(templates, m.sender(), m.smtp())
+}
+
+// TryMail sends one mail to an address as the server would send it, and says step by step what happens. The error says
+// what would be right. data is the data folder.
+func TryMail(ctx context.Context, address, data string, m Mail, out io.Writer) error {
+	if err := m.check(); err != nil {
+		return err
+	}
+	post, err := m.openPost(data, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	ids := lifecycle.IDs{Now: machineTime, Rand: rand.Reader}
+	var unheard error
+	err = post.Try(ctx, lifecycle.NotificationID(ids.New(lifecycle.KindNotification)), address, machineTime(), func(format string, args ...any) {
+		if _, err := fmt.Fprintf(out, format+"\n", args...); err != nil {
+			unheard = err
+		}
+	})
+	return errors.Join(err, unheard)
 }
 
 // runJobs begins to work jobs.

@@ -122,7 +122,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	if s.shared, err = openShared(s.config, s.logger); err != nil {
 		return err
 	}
-	post, err := s.openPost()
+	post, err := s.config.Mail.openPost(s.config.Data, s.logger)
 	if err != nil {
 		return err
 	}

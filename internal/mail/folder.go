@@ -25,7 +25,7 @@ type folder struct {
 }
 
 // send writes the file whole or not at all. Written again it is the same file.
-func (f *folder) send(_ context.Context, id lifecycle.NotificationID, message *gomail.Msg) error {
+func (f *folder) send(_ context.Context, id lifecycle.NotificationID, message *gomail.Msg, tell tell) error {
 	if err := os.MkdirAll(f.path, 0o700); err != nil {
 		return fmt.Errorf("folder of mails: %w", err)
 	}
@@ -42,5 +42,6 @@ func (f *folder) send(_ context.Context, id lifecycle.NotificationID, message *g
 		return fmt.Errorf("write a mail: %w", errors.Join(err, os.Remove(file.Name())))
 	}
 	f.logger.Info("a mail was written to a file", "file", path)
+	tell.say("no mail server is set (smtp-host), so mails are files: wrote %s", path)
 	return nil
 }

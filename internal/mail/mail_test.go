@@ -2,6 +2,7 @@ package mail_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -282,5 +283,85 @@ func TestWithoutEncryptionNothingIsSaid(t *testing.T) {
 	_ = listener.Close()
 	if said := <-heard; strings.Contains(said, "AUTH") || strings.Contains(said, "MAIL") {
 		t.Errorf("said %q", said)
+	}
+}
+
+// Whoever tries the settings is told what happens, and what would be right.
+func TestATrialSaysWhatHappensAndWhatWouldBeRight(t *testing.T) {
+	server := apptest.StartMailServer(t, false)
+	implicit := apptest.StartMailServer(t, true)
+	try := func(on *apptest.MailServer, to string, change func(*mail.SMTP)) (said string, err error) {
+		how := on.Mail()
+		at := mail.SMTP{Host: how.SMTPHost, Port: how.SMTPPort, TLS: mail.TLS(how.SMTPTLS), User: how.SMTPUser, Password: how.SMTPPassword, Roots: how.SMTPRoots}
+		change(&at)
+		post, err := mail.ToServer(load(t, "", ""), mail.Sender{From: "keys@keywright.example"}, at)
+		if err != nil {
+			return "", err
+		}
+		err = post.Try(t.Context(), "ntf_01kx5zvyq4f3h8e8q2rkz0j0aa", to, time.Now(), func(format string, args ...any) { said += fmt.Sprintf(format+"\n", args...) })
+		return said, err
+	}
+	for _, on := range []*apptest.MailServer{server, implicit} {
+		said, err := try(on, "ada@example.com", func(*mail.SMTP) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{"from keys@keywright.example to ada@example.com", "mail server 127.0.0.1:", "encrypted by TLS 1.3, with a certificate of 127.0.0.1", "signed in as keywright", "has taken the mail over"} {
+			if !strings.Contains(said, part) {
+				t.Errorf("it does not say %q:\n%s", part, said)
+			}
+		}
+		got := on.Received()
+		if len(got) != 1 || got[0].To != "ada@example.com" || !strings.Contains(got[0].Data, "Subject: Keywright can send mail") {
+			t.Errorf("received %v", got)
+		}
+	}
+	down := apptest.StartMailServer(t, false)
+	down.Down()
+	for name, c := range map[string]struct {
+		on     *apptest.MailServer
+		to     string
+		change func(*mail.SMTP)
+		want   string
+	}{
+		"nobody vouches for it":       {server, "", func(s *mail.SMTP) { s.Roots = nil }, "SSL_CERT_FILE"},
+		"it has another name":         {server, "", func(s *mail.SMTP) { s.Host = "localhost" }, "smtp-host must be one of the names in the server's certificate: 127.0.0.1"},
+		"the password is wrong":       {server, "", func(s *mail.SMTP) { s.Password = secret.NewText("wrong") }, "smtp-user or the password is wrong"},
+		"it wants a user":             {server, "", func(s *mail.SMTP) { s.User, s.Password = "", secret.Text{} }, "the server may want a user"},
+		"it does not begin encrypted": {server, "", func(s *mail.SMTP) { s.TLS = mail.ImplicitTLS }, "set smtp-tls starttls"},
+		"nothing listens":             {down, "", func(*mail.SMTP) {}, "nothing listens at that port"},
+		"the recipient is refused":    {server, "nobody@example.com", func(*mail.SMTP) {}, "does not take mail for this recipient"},
+		"no address":                  {server, "Ada", func(*mail.SMTP) {}, "is no address such as"},
+	} {
+		server.Answer(func(to string) error {
+			if to == "nobody@example.com" {
+				return apptest.Refusal(550)
+			}
+			return nil
+		})
+		said, err := try(c.on, cmp.Or(c.to, "ada@example.com"), c.change)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(said, "taken the mail over") || strings.Contains(err.Error(), apptest.MailPassword) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What was approved is told in the words of what was asked for, and a claim only where something waits.
+func TestAnApprovalSaysWhatCameOfWhatWasAskedFor(t *testing.T) {
+	templates, soon := load(t, "", ""), time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	for want, item := range map[string]lifecycle.NotificationItem{
+		"renew a key set was approved. The key set has a new key with new validity.\n\nNew credentials wait":   {Action: lifecycle.ApprovalToRenew, HasNewKey: true, ClaimableUntil: &soon},
+		"renew a key set was approved. The key stays the same and is valid for longer.\n\n  Key set":           {Action: lifecycle.ApprovalToRenew},
+		"regenerate a key set was approved. The key set has a new key.\n\nNew credentials wait":                {Action: lifecycle.ApprovalToRegenerate, HasNewKey: true, ClaimableUntil: &soon},
+		"revoke a key set was approved. The key set is revoked for good: calls with its keys are refused.\n\n": {Action: lifecycle.ApprovalToRevoke},
+		"subscribe to an API was approved. The application is subscribed now.\n\nNew credentials wait":         {Action: lifecycle.ApprovalToSubscribe, HasNewKey: true, ClaimableUntil: &soon},
+	} {
+		item.KeySet = "Shop"
+		for _, items := range [][]lifecycle.NotificationItem{{item}, {item, item}} { // a subscription may have several key sets
+			text, html, err := templates.Body(lifecycle.NotifyApprovalApproved, lifecycle.NotificationContent{Items: items, Count: 1})
+			if err != nil || !strings.Contains(text, want) || strings.Contains(html, "New credentials") != (item.ClaimableUntil != nil) {
+				t.Errorf("%v, want %q:\n%s", err, want, text)
+			}
+		}
 	}
 }

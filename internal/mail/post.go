@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/mail"
 	"strings"
+	"time"
 
 	gomail "github.com/wneessen/go-mail"
 
@@ -24,8 +25,9 @@ type Post struct {
 
 // transport takes over messages.
 type transport interface {
-	// send hands over a message. id names it; it may have been handed over before.
-	send(ctx context.Context, id lifecycle.NotificationID, message *gomail.Msg) error
+	// send hands over a message. id names it; it may have been handed over before. Who tells hears what happens, and the error
+	// then says what would be right.
+	send(ctx context.Context, id lifecycle.NotificationID, message *gomail.Msg, tell tell) error
 }
 
 // Sender says who mails are from.
@@ -69,7 +71,7 @@ func (p *Post) Send(ctx context.Context, n lifecycle.Notification) error {
 	if err != nil {
 		return err
 	}
-	if err := p.transport.send(ctx, n.ID, message); err != nil {
+	if err := p.transport.send(ctx, n.ID, message, nil); err != nil {
 		return without(err, n.EmailAddress)
 	}
 	return nil
@@ -84,6 +86,17 @@ func (p *Post) message(n lifecycle.Notification) (*gomail.Msg, error) {
 	if err != nil {
 		return nil, err
 	}
+	m, err := p.letter(*n.EmailAddress, n.Subject, n.MessageID, n.CreatedAt)
+	if err != nil {
+		return nil, err
+	}
+	m.SetBodyString(gomail.TypeTextPlain, text)
+	m.AddAlternativeString(gomail.TypeTextHTML, html)
+	return m, nil
+}
+
+// letter begins a mail: all but what it says.
+func (p *Post) letter(to, subject, messageID string, date time.Time) (*gomail.Msg, error) {
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := m.From(p.from); err != nil {
 		return nil, fmt.Errorf("sender: %w", err)
@@ -93,16 +106,14 @@ func (p *Post) message(n lifecycle.Notification) (*gomail.Msg, error) {
 			return nil, fmt.Errorf("sender: %w", err)
 		}
 	}
-	if err := m.To(*n.EmailAddress); err != nil {
+	if err := m.To(to); err != nil {
 		return nil, &manage.MailRefusedError{Reason: "the email address of the recipient is malformed"}
 	}
-	m.Subject(oneLine(n.Subject))
-	m.SetMessageIDWithValue(n.MessageID)
-	m.SetDateWithValue(n.CreatedAt)
+	m.Subject(oneLine(subject))
+	m.SetMessageIDWithValue(messageID)
+	m.SetDateWithValue(date)
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody's absence answers it
 	m.SetGenHeader("X-Auto-Response-Suppress", "All")
-	m.SetBodyString(gomail.TypeTextPlain, text)
-	m.AddAlternativeString(gomail.TypeTextHTML, html)
 	return m, nil
 }
 

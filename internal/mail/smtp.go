@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
 
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/manage"
@@ -72,7 +74,7 @@ func ToServer(templates *Templates, s Sender, at SMTP) (*Post, error) {
 // server is a mail server. Each mail is handed over on a connection of its own.
 type server struct{ at SMTP }
 
-func (s *server) send(ctx context.Context, _ lifecycle.NotificationID, message *gomail.Msg) error {
+func (s *server) send(ctx context.Context, _ lifecycle.NotificationID, message *gomail.Msg, tell tell) error {
 	ctx, cancel := context.WithTimeout(ctx, timeoutOfMail)
 	defer cancel()
 	var connection net.Conn
@@ -88,19 +90,44 @@ func (s *server) send(ctx context.Context, _ lifecycle.NotificationID, message *
 			_ = connection.Close() // which the library leaves open when the server does not encrypt
 		}
 	}()
+	tell.say("mail server %s, smtp-tls %s", net.JoinHostPort(s.at.Host, strconv.Itoa(s.at.Port)), s.at.TLS)
 	conversation, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
-		return fmt.Errorf("reach the mail server: %w", err)
+		return s.failed(fmt.Errorf("reach the mail server: %w", err), tell)
 	}
+	s.describe(conversation, tell)
 	err = client.SendWithSMTPClient(conversation, message)
 	_ = client.CloseWithSMTPClient(conversation) // what it has taken over it has taken over
 	if err == nil {
+		tell.say("the mail server has taken the mail over: whether it arrives is up to it now")
 		return nil
 	}
-	if err = fmt.Errorf("hand the mail to the mail server: %w", err); isRefusal(err) {
+	if err = s.failed(fmt.Errorf("hand the mail to the mail server: %w", err), tell); isRefusal(err) {
 		return &manage.MailRefusedError{Reason: err.Error()}
 	}
 	return err
+}
+
+// failed is an error with some advice for who listens.
+func (s *server) failed(err error, tell tell) error {
+	if tell == nil {
+		return err
+	}
+	return s.at.advised(err)
+}
+
+// describe tells of a conversation that has begun.
+func (s *server) describe(conversation *smtp.Client, tell tell) {
+	if state, err := conversation.GetTLSConnectionState(); err == nil {
+		tell.say("connected, encrypted by %s", encryption(state))
+	} else {
+		tell.say("connected, not encrypted")
+	}
+	if s.at.User != "" {
+		tell.say("signed in as %s", s.at.User)
+	} else {
+		tell.say("not signed in: no smtp-user is set")
+	}
 }
 
 func (s *server) client(dial gomail.DialContextFunc) (*gomail.Client, error) {
