@@ -181,6 +181,7 @@ func TestR30_P4_ABulkOperationIsOneMailAndARolledBackOneIsNone(t *testing.T) {
 		if got := len(s.notified(t, nil)); got != 2 {
 			t.Errorf("%d notifications, want 2", got)
 		}
+		s.expectNotificationsAbout(t, application, sets)
 		if renewed.Get("recipient", "id") != owner || renewed["subject"] != "200 key sets were renewed" || len(renewed.List(t, "eventIds")) != many {
 			t.Errorf("renewed: %v", renewed)
 		}
@@ -189,6 +190,33 @@ func TestR30_P4_ABulkOperationIsOneMailAndARolledBackOneIsNone(t *testing.T) {
 			t.Errorf("waiting: %s\n%s", letter.Subject, letter.Text)
 		}
 	})
+}
+
+// expectNotificationsAbout asks for two notifications by what they are about: some key sets of an application.
+func (s *scene) expectNotificationsAbout(t *testing.T, application string, sets []string) {
+	t.Helper()
+	other := s.app(t).ID
+	for name, c := range map[string]struct {
+		filter vars
+		want   int
+	}{
+		"a key set":                         {vars{"keySetId": vars{"eq": sets[150]}}, 2},
+		"one of two":                        {vars{"keySetId": vars{"in": []string{sets[0], "ks_01kx5zvyq4f3h8e8q2rkz0j0aa"}}}, 2},
+		"another key set":                   {vars{"keySetId": vars{"eq": "ks_01kx5zvyq4f3h8e8q2rkz0j0aa"}}, 0},
+		"none of its key sets":              {vars{"keySetId": vars{"neq": sets[0]}}, 0},
+		"not one that it is not about":      {vars{"keySetId": vars{"nin": []string{"ks_01kx5zvyq4f3h8e8q2rkz0j0aa"}}}, 2},
+		"any":                               {vars{"keySetId": vars{"isNull": false}}, 2},
+		"the application":                   {vars{"applicationId": vars{"eq": application}}, 2},
+		"the application as a key set":      {vars{"keySetId": vars{"eq": application}}, 0},
+		"another application":               {vars{"applicationId": vars{"eq": other}}, 0},
+		"the application, and a kind":       {vars{"applicationId": vars{"eq": application}, "kind": vars{"eq": "KEY_SET_RENEWED"}}, 1},
+		"no application":                    {vars{"applicationId": vars{"isNull": true}}, 0},
+		"not about a key set, or about one": {vars{"or": []vars{{"not": vars{"keySetId": vars{"eq": sets[1]}}}, {"keySetId": vars{"eq": sets[2]}}}}, 2},
+	} {
+		if got := len(s.notified(t, c.filter)); got != c.want {
+			t.Errorf("%s: %d notifications, want %d", name, got, c.want)
+		}
+	}
 }
 
 func TestS2_26_S3_21_S3_23_TenantsAndPeopleChooseWhoIsTold(t *testing.T) {
@@ -264,6 +292,21 @@ func TestARecipientWithoutAddressIsVisibleAndNotFatal(t *testing.T) {
 		s.refused(t, "INVALID", "retryNotification", vars{"id": one["id"]})
 		if got := len(s.notified(t, nil)); got != 1 {
 			t.Errorf("%d notifications, want 1", got)
+		}
+		// So it is where a robot alone decides, and where a person does, too, the person is told.
+		person, _ := s.world.User(t, "API Provider")
+		decider := s.change(t, "createUser", "user { id }", vars{"displayName": "Decider", "isServiceAccount": true, "roleIds": s.roles(t, "API Provider")}).Text(t, "user", "id")
+		s.change(t, "issueSignInKey", "", vars{"userId": decider})
+		for _, members := range [][]string{{decider}, {decider, person}} {
+			group := s.change(t, "createGroup", "group { id }", vars{"name": s.world.Name("Group"), "organizationId": s.org, "memberIds": members}).Text(t, "group", "id")
+			set, _ := s.world.KeySet(t, s.app(t).ID, s.env, s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "P30D"}, "approvals": []vars{{"action": "RENEW_KEY_SET", "approverGroupId": group}}}), nil)
+			s.change(t, "renewKeySet", "", vars{"id": set})
+		}
+		if one := s.awaitNotified(t, "APPROVAL_REQUESTED", "UNDELIVERABLE", 1)[0]; one.Get("recipient", "id") != decider {
+			t.Errorf("undeliverable: %v", one)
+		}
+		if one := s.awaitNotified(t, "APPROVAL_REQUESTED", "SENT", 1)[0]; one.Get("recipient", "id") != person {
+			t.Errorf("sent: %v", one)
 		}
 	})
 }

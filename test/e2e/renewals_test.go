@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keywright/keywright/internal/apptest"
 )
@@ -26,7 +28,7 @@ func TestS2_8_S2_14_RenewingIsOfferedByThePolicyThatTheProviderSets(t *testing.T
 	})
 }
 
-func TestS2_27_S2_28_S2_29_S2_30_ADeletedKeySetIsGoneAndItsAPIStays(t *testing.T) {
+func TestS2_27_S2_28_S2_29_S2_30_S2_36_ADeletedKeySetIsGoneForGoodAndItsAPIStays(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
 		s := newScene(t, o)
 		api := s.api(t)
@@ -39,6 +41,196 @@ func TestS2_27_S2_28_S2_29_S2_30_ADeletedKeySetIsGoneAndItsAPIStays(t *testing.T
 			t.Errorf("there remain %v", read)
 		}
 		expectSoon(t, "deleted", []apptest.Client{s.Client}, vars{"credential": made.apiKey}, "NOT_FOUND")
+		for _, mutation := range []string{"reactivateKeySet", "renewKeySet", "regenerateKeySet", "retrieveCredentials"} {
+			s.refused(t, "NOT_FOUND", mutation, vars{"id": made.keySet})
+		}
+		db := s.database(t)
+		for _, table := range []string{"keys", "milestones", "api_subscription_key_sets", "usage_hours"} {
+			var left int
+			if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table+" WHERE key_set_id = '"+made.keySet+"'").Scan(&left); err != nil || left != 0 {
+				t.Errorf("%s still has %d rows of it (%v)", table, left, err)
+			}
+		}
+	})
+}
+
+// The list of key sets says which can be revoked, and revoking one waits for no gateway.
+func TestS2_20_S2_22_S2_23_ARevocationIsOfferedWhereKeysAreListedAndNeedsNoGateway(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		s.world.Gateway(t, s.env) // nobody has ever heard of it since
+		_, client, app, set := s.owned(t, nil)
+		consumer := *s
+		consumer.Client = client
+		offered := func() map[any]any {
+			found := map[any]any{}
+			read := consumer.Do(t, `query($f: KeySetFilter) { keySets(first: 20, filter: $f) { nodes { id viewerActions { action isAvailable } } } }`, vars{"f": vars{"application": vars{"id": vars{"eq": app}}}})
+			for _, one := range read.List(t, "keySets", "nodes") {
+				one := object(one.(map[string]any))
+				for _, a := range one.List(t, "viewerActions") {
+					if a := a.(map[string]any); a["action"] == "REVOKE" {
+						found[one["id"]] = a["isAvailable"]
+					}
+				}
+			}
+			return found
+		}
+		if got := offered(); got[set] != true || len(got) != 2 {
+			t.Errorf("revoking is offered for %v", got)
+		}
+		consumer.change(t, "revokeKeySet", "", vars{"id": set, "reason": "NO_LONGER_NEEDED"})
+		s.expectStatus(t, "revoked", set, "REVOKED")
+		if got := offered(); got[set] != false {
+			t.Errorf("once revoked, revoking is offered for %v", got)
+		}
+	})
+}
+
+// What a search finds is selected, and deleted in one step.
+func TestS2_34_S2_37_S2_39_KeySetsThatASearchFindsAreDeletedTogether(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		app := s.app(t).ID
+		for _, name := range []string{"Spring campaign", "Spring newsletter", "Summer campaign"} {
+			id, _ := s.world.KeySet(t, app, s.env, s.template, vars{"name": name})
+			s.move(t, "revokeKeySet", id)
+		}
+		selected := []string{}
+		for _, one := range s.Do(t, `{ keySets(first: 100, search: "spring", filter: {status: {eq: REVOKED}}) { nodes { id viewerActions { action isAvailable } } } }`, nil).List(t, "keySets", "nodes") {
+			one := object(one.(map[string]any))
+			for _, a := range one.List(t, "viewerActions") {
+				if a := a.(map[string]any); a["action"] == "DELETE" && a["isAvailable"] == true {
+					selected = append(selected, one.Text(t, "id"))
+				}
+			}
+		}
+		done := s.change(t, "deleteKeySets", bulkFields, vars{"selection": vars{"ids": selected}})
+		if done.Get("bulkOperation", "succeededCount") != 2.0 {
+			t.Errorf("of %v were deleted: %v", selected, done)
+		}
+		if left := found(t, s.Client, vars{"application": vars{"id": vars{"eq": app}}, "status": vars{"eq": "REVOKED"}}, ""); len(left) != 1 || left[0] != "Summer campaign" {
+			t.Errorf("there remain %v", left)
+		}
+	})
+}
+
+// A key is renewed because it ends or because somebody worries, which the log tells; each time it gets the validity of the
+// policy from then on. Without such an interval there is nothing to renew.
+func TestS3_1_S3_2_S3_12_S3_13_RenewingGivesANewKeyTheValidityOfThePolicy(t *testing.T) {
+	onSchedule(t, func(t *testing.T, s *scene, clock *heldClock) {
+		set, first := s.scheduled(t, "", "P30D", nil)
+		renew := func(why string) string {
+			renewed := s.change(t, "renewKeySet", "keySet { expiresAt }"+credentials, vars{"id": set, "comment": why})
+			if got, want := renewed.Text(t, "keySet", "expiresAt"), clock.Now().Add(30*day).Format(time.RFC3339); got != want {
+				t.Errorf("%s: it expires at %s, want %s", why, got, want)
+			}
+			event := s.Do(t, `query($id: ID!) { keySet(id: $id) { events(last: 1) { nodes { type comment } } } }`, vars{"id": set})
+			if event.Get("keySet", "events", "nodes", 0, "type") != "KEY_SET_RENEWED" || event.Get("keySet", "events", "nodes", 0, "comment") != why {
+				t.Errorf("the log tells %v", event)
+			}
+			return renewed.Text(t, "credentials", "apiKey")
+		}
+		clock.pass(t, s, 5*day)
+		second := renew("It may have been seen.")
+		clock.pass(t, s, 2*day)
+		s.expectVerdict(t, "the key that somebody worried about", vars{"credential": first}, "REVOKED")
+		s.expectVerdict(t, "the key after it", vars{"credential": second}, "VALID")
+		clock.pass(t, s, 40*day)
+		s.expectStatus(t, "not renewed in time", set, "EXPIRED")
+		third := renew("It ended.")
+		s.expectVerdict(t, "the key that ended", vars{"credential": second}, "EXPIRED")
+		s.expectVerdict(t, "the key after it", vars{"credential": third}, "VALID")
+
+		endless, _ := s.scheduled(t, "", "", nil)
+		s.refused(t, "POLICY_VIOLATION", "renewKeySet", vars{"id": endless})
+		for _, validity := range []string{"PT0S", "-P1D"} {
+			s.refused(t, "INVALID", "createPolicyTemplate", vars{"name": "x", "authenticationType": "API_KEY", "expiration": vars{"validity": validity}, "rotation": vars{"mode": "NONE"}})
+		}
+	})
+}
+
+// The rule is about any kind of credential, and asks for an approval when a renewal is asked for, and not when the key is
+// replaced for another reason.
+func TestS3_9_S3_10_S3_11_OnlyARenewalBringsTheRuleAboutRenewalsIntoPlay(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		o, clock := held(o)
+		g := newGuarded(t, o)
+		rules := vars{
+			"expiration": vars{"validity": "P30D"}, "rotation": vars{"mode": "AUTOMATIC", "interval": "P10D", "overlap": "P1D"}, "approvals": []vars{{"action": "RENEW_KEY_SET"}},
+		}
+		for _, kind := range []string{"API_KEY", "BASIC", "OAUTH2_CLIENT"} {
+			set, _ := g.world.KeySet(t, g.app(t).ID, g.env, g.world.PolicyTemplate(t, kind, rules), vars{"authenticationType": kind})
+			generation := func(want float64, what string) {
+				t.Helper()
+				if got := g.keySet(t, set).Get("latestKey", "sequenceNumber"); got != want {
+					t.Errorf("%s, %s: the latest key is number %v, want %v", kind, what, got, want)
+				}
+			}
+			g.developer.change(t, "regenerateKeySet", "", vars{"id": set})
+			generation(2, "regenerated")
+			clock.pass(10 * day)
+			g.server.Due(t)
+			generation(3, "rotated")
+			asked := g.developer.change(t, "renewKeySet", "keySet { version } approvalRequest { id action status }", vars{"id": set})
+			generation(3, "asked to renew")
+			if asked.Get("approvalRequest", "action") != "RENEW_KEY_SET" || asked.Get("approvalRequest", "status") != "PENDING" {
+				t.Errorf("%s: asked %v", kind, asked)
+			}
+			g.approver.change(t, "approveRequest", "", vars{"id": asked.Text(t, "approvalRequest", "id")})
+			generation(4, "approved")
+		}
+	})
+}
+
+// Many are renewed in one step: who approves is asked by one mail, may answer in one request, and who asked hears of each.
+func TestS2_16_S2_17_R30_ManyRenewalsAreAskedForApprovedAndToldTogether(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		const many = 20
+		g := newGuarded(t, posting(o))
+		app := g.app(t).ID
+		sets := g.keySets(t, many, app, g.template)
+		free := g.keySets(t, 2, app, g.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "P30D"}}))
+		asked := g.developer.change(t, "renewKeySets", bulkFields, vars{"selection": vars{"ids": append(append([]string{}, sets...), free...)}})
+		states := map[string]int{}
+		for _, state := range outcome(t, asked) {
+			states[state]++
+		}
+		if states["AWAITING_APPROVAL"] != many || states["SUCCEEDED"] != len(free) {
+			t.Errorf("asked: %v", states)
+		}
+		mail := g.awaitNotified(t, "APPROVAL_REQUESTED", "SENT", 1)[0]
+		if mail["subject"] != "Your approval is asked for 20 times" || mail.Get("recipient", "id") != g.approver.id(t) {
+			t.Errorf("asked by %v", mail)
+		}
+		requests := []string{}
+		for _, one := range g.approver.Do(t, `{ viewer { approvalInbox(first: 100) { nodes { id } } } }`, nil).List(t, "viewer", "approvalInbox", "nodes") {
+			requests = append(requests, one.(map[string]any)["id"].(string))
+		}
+		again := g.developer.change(t, "renewKeySets", bulkFields, vars{"selection": vars{"ids": sets}})
+		for set, state := range outcome(t, again) {
+			if state != "FAILED PENDING_APPROVAL" {
+				t.Errorf("asked twice: %s %s", set, state)
+			}
+		}
+		document := "mutation {"
+		for i, id := range requests {
+			document += fmt.Sprintf(` r%d: approveRequest(input: {id: %q}) { approvalRequest { status } userErrors { code } }`, i, id)
+		}
+		answers := g.approver.Do(t, document+" }", nil)
+		for i := range requests {
+			if got := answers.Get(fmt.Sprintf("r%d", i), "approvalRequest", "status"); got != "APPROVED" {
+				t.Errorf("request %d is %v", i, got)
+			}
+		}
+		if len(requests) != many || g.inbox(t) != 0 {
+			t.Errorf("%d requests were listed, and %d are left", len(requests), g.inbox(t))
+		}
+		for _, set := range append(sets, free...) {
+			if got := g.keySet(t, set).Get("latestKey", "sequenceNumber"); got != 2.0 {
+				t.Errorf("%s has key number %v", set, got)
+			}
+		}
+		g.awaitNotified(t, "APPROVAL_APPROVED", "SENT", many)
 	})
 }
 
@@ -61,7 +253,7 @@ func TestS3_7_S3_8_S3_20_ARenewalIsMadeWhenItIsApprovedAndNotWhenItIsDeclined(t 
 }
 
 // Who subscribes gets a secret for this API and for as many calls as they like, and finds all of their key sets.
-func TestS2_1_S2_2_S2_3_S2_4_S2_5_S2_13_S2_33_AKeyIsGottenBySubscribingIsForItsAPIAndIsFoundByItsOwner(t *testing.T) {
+func TestS2_1_S2_2_S2_3_S2_4_S2_5_S2_13_S2_33_S3_3_AKeyIsGottenBySubscribingIsForItsAPIAndIsFoundByItsOwner(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
 		s := newScene(t, o)
 		owner, client, app, earlier := s.owned(t, nil)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keywright/keywright/internal/app"
 	"github.com/keywright/keywright/internal/apptest"
 )
 
@@ -112,6 +113,89 @@ func TestS3_6_S3_8_WhoAskedIsToldOfEveryEndAndApproversAreReminded(t *testing.T)
 		told := g.notified(t, vars{"kind": vars{"eq": "APPROVAL_REJECTED"}})[0]
 		if mail := g.file(t, told.Text(t, "id")); !strings.Contains(mail, "Not now.") {
 			t.Errorf("the mail does not say why:\n%s", mail)
+		}
+	})
+}
+
+// roles lists the id of a role by its name.
+func (s *scene) roles(t *testing.T, name string) []string {
+	t.Helper()
+	return []string{s.Do(t, `query($n: String!) { roles(filter: {name: {eq: $n}}) { nodes { id } } }`, vars{"n": name}).Text(t, "roles", "nodes", 0, "id")}
+}
+
+// person makes a user with a name that is in the address, too, who signs in.
+func (s *scene) person(t *testing.T, name, role, organization string) (string, scene) {
+	t.Helper()
+	id := s.change(t, "createUser", "user { id }", vars{"displayName": name, "email": name + "@example.com", "organizationId": organization, "roleIds": s.roles(t, role)}).Text(t, "user", "id")
+	one := *s
+	one.Client = s.As(s.change(t, "issueSignInKey", "signInKey", vars{"userId": id}).Text(t, "signInKey"))
+	return id, one
+}
+
+// By a real mail server: all approvers and nobody else are asked, who asked hears of the decision once, with where the secrets
+// wait, and consumer and provider hear of the new validity.
+func TestS2_19_S3_5_S3_7_EachPersonGetsOneMailOfWhatConcernsThem(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		mails := apptest.StartMailServer(t, false)
+		o.Change = func(c *app.Config) { c.Mail = mails.Mail() }
+		s := newScene(t, o)
+		elsewhere := s.world.Organization(t)
+		first, approver := s.person(t, "first", "API Provider", elsewhere)
+		second, _ := s.person(t, "second", "API Provider", elsewhere)
+		s.person(t, "outsider", "API Provider", elsewhere)
+		s.person(t, "provider", "API Provider", s.org)
+		owner, _ := s.person(t, "consumer", "Developer", elsewhere)
+		_, requester := s.person(t, "requester", "Developer", elsewhere)
+		group := s.change(t, "createGroup", "group { id }", vars{"name": "Approvers", "organizationId": s.org, "memberIds": []string{first, second}}).Text(t, "group", "id")
+		rules := vars{"expiration": vars{"validity": "P30D"}, "approvals": []vars{
+			{"action": "SUBSCRIBE_TO_API", "approverGroupId": group}, {"action": "RENEW_KEY_SET", "approverGroupId": group},
+		}}
+		api := s.world.API(t, s.org, []string{s.env}, map[string]string{"API_KEY": s.world.PolicyTemplate(t, "API_KEY", rules), "BASIC": s.world.PolicyTemplate(t, "BASIC", rules)})
+		application := s.change(t, "createApplication", "application { id }", vars{"name": "Shop", "organizationId": elsewhere, "ownerId": owner}).Text(t, "application", "id")
+
+		subscribed := requester.change(t, "subscribeToApi", "apiSubscription { keySets { id name authenticationType } } approvalRequest { id }", vars{"applicationId": application, "apiId": api, "environmentId": s.env})
+		want := []string{"first@example.com Your approval is asked for: subscribe to an API", "second@example.com Your approval is asked for: subscribe to an API"}
+		if got := awaitTold(t, mails, 2); !slices.Equal(got, want) {
+			t.Errorf("asked: %v", got)
+		}
+		approver.change(t, "approveRequest", "approvalRequest { status }", vars{"id": subscribed.Text(t, "approvalRequest", "id")})
+		want = append(want, "requester@example.com Approved: subscribe to an API")
+		slices.Sort(want)
+		if got := awaitTold(t, mails, 3); !slices.Equal(got, want) {
+			t.Errorf("approved: %v", got)
+		}
+		letter := apptest.ReadLetter(t, mails.Received()[2].Data)
+		sets := subscribed.List(t, "apiSubscription", "keySets")
+		for _, one := range sets {
+			if set := object(one.(map[string]any)); len(sets) != 2 || !strings.Contains(letter.Text, "Key set: "+set.Text(t, "name")) || !strings.Contains(letter.Text, "ID: "+set.Text(t, "id")) {
+				t.Errorf("the mail does not say where %v waits:\n%s", one, letter.Text)
+			}
+		}
+		if !strings.Contains(letter.Text, "The application is subscribed now.") || strings.Count(letter.Text, "Claim until: ") != 2 || !strings.Contains(letter.Text, "New credentials wait") {
+			t.Errorf("the mail says\n%s", letter.Text)
+		}
+
+		set := object(sets[0].(map[string]any)).Text(t, "id")
+		request := requester.change(t, "renewKeySet", "approvalRequest { id }", vars{"id": set}).Text(t, "approvalRequest", "id")
+		want = append(want, "first@example.com Your approval is asked for: renew a key set", "second@example.com Your approval is asked for: renew a key set")
+		slices.Sort(want)
+		if got := awaitTold(t, mails, 5); !slices.Equal(got, want) {
+			t.Errorf("asked: %v", got)
+		}
+		approver.change(t, "approveRequest", "", vars{"id": request})
+		renewed := ` Key set "` + s.keySet(t, set).Text(t, "name") + `" was renewed`
+		want = append(want, "requester@example.com Approved: renew a key set", "consumer@example.com"+renewed, "provider@example.com"+renewed)
+		slices.Sort(want)
+		if got := awaitTold(t, mails, 8); !slices.Equal(got, want) {
+			t.Errorf("renewed: %v, want %v", got, want)
+		}
+		for _, one := range mails.Received()[5:] {
+			if text := apptest.ReadLetter(t, one.Data).Text; !strings.Contains(text, "Valid until: ") {
+				t.Errorf("%s is not told of the new validity:\n%s", one.To, text)
+			}
+		}
+		if all := s.notified(t, nil); len(all) != 8 {
+			t.Errorf("%d mails, want 8: %v", len(all), all)
 		}
 	})
 }
