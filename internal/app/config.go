@@ -149,10 +149,6 @@ func (c *Config) secretFile() string {
 // AdminKeyFile is where the first start writes the administrator's key.
 func (c *Config) AdminKeyFile() string { return filepath.Join(c.Data, "admin.key") }
 
-// machineTime is the one place that reads the clock. It carries the reading of the monotonic
-// clock, so that differences stay right when somebody sets the time.
-func machineTime() time.Time { return time.Now() }
-
 func (c *Config) now() func() time.Time {
 	if c.Now != nil {
 		return c.Now

@@ -113,9 +113,11 @@ func listenError(address string, err error) error {
 
 // wire makes the parts and connects them.
 func (s *Server) wire(ctx context.Context) (err error) {
+	started := machineTime()
+	elapsed := func() time.Duration { return machineTime().Sub(started) }
 	// The database's time counts for every node, unless somebody holds the clock or there is one machine only.
 	if s.config.Now == nil && !s.config.isEmbedded() {
-		s.clock = &clock{machine: s.config.now(), logger: s.logger}
+		s.clock = newClock(s.config.now(), elapsed, s.logger)
 		s.config.Now = s.clock.now
 	}
 	// First what only reads its setting: nonsense is no reason to touch a database either.
@@ -133,8 +135,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		s.clock.ask = s.opened.store.Clock
 		s.clock.compare(ctx)
 	}
-	now, started := s.config.now(), machineTime()
-	elapsed := func() time.Duration { return machineTime().Sub(started) }
+	now := s.config.now()
 	db, keyring := s.opened.store, s.opened.keyring
 	if err := s.openLimits(now); err != nil {
 		return err

@@ -2,6 +2,7 @@ package apptest
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -15,31 +16,43 @@ import (
 	"time"
 )
 
+// Program is a binary of the program, and what of its environment is not this process'.
+type Program struct {
+	Path        string
+	Environment []string
+}
+
 var build struct {
 	once sync.Once
 	path string
 	err  error
-	out  []byte
 }
 
 // Binary builds the program once for the test process and returns its path.
 func Binary(tb testing.TB) string {
 	tb.Helper()
-	build.once.Do(func() {
-		dir, err := os.MkdirTemp("", "keywright-binary-") //nolint:usetesting // it serves all tests of the process
-		if err != nil {
-			build.err = err
-			return
-		}
-		build.path = filepath.Join(dir, "keywright")
-		compile := exec.Command("go", "build", "-o", build.path, "github.com/keywright/keywright/cmd/keywright")
-		compile.Env = append(os.Environ(), "CGO_ENABLED=0") // as `make run` and `make build` do
-		build.out, build.err = compile.CombinedOutput()
-	})
+	build.once.Do(func() { build.path, build.err = Build() })
 	if build.err != nil {
-		tb.Fatalf("build the program: %v\n%s", build.err, build.out)
+		tb.Fatal(build.err)
 	}
 	return build.path
+}
+
+// Build builds the program with more flags than usual and returns its path, in a folder that is left behind: it serves
+// all tests of the process.
+func Build(flags ...string) (path string, err error) {
+	dir, err := os.MkdirTemp("", "keywright-binary-")
+	if err != nil {
+		return "", fmt.Errorf("build the program: %w", err)
+	}
+	path = filepath.Join(dir, "keywright")
+	arguments := append([]string{"build", "-o", path}, flags...)
+	compile := exec.Command("go", append(arguments, "github.com/keywright/keywright/cmd/keywright")...)
+	compile.Env = append(os.Environ(), "CGO_ENABLED=0") // as `make run` and `make build` do
+	if out, err := compile.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	return path, nil
 }
 
 // Process is the program in a process of its own, which a test may kill.
@@ -58,29 +71,41 @@ var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 // where it listens. The key is read from the data folder.
 func StartProcess(tb testing.TB, data string, flags ...string) *Process {
 	tb.Helper()
-	p := LaunchProcess(tb, data, flags...)
-	p.AwaitReady(tb)
-	return p
+	return Program{Path: Binary(tb)}.Start(tb, data, flags...)
+}
+
+// Start is StartProcess of this program.
+func (p Program) Start(tb testing.TB, data string, flags ...string) *Process {
+	tb.Helper()
+	started := p.launch(tb, data, flags...)
+	started.AwaitReady(tb)
+	return started
 }
 
 // LaunchProcess is StartProcess without waiting: AwaitReady does it.
 func LaunchProcess(tb testing.TB, data string, flags ...string) *Process {
 	tb.Helper()
-	command := exec.Command(Binary(tb), append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, flags...)...)
+	return Program{Path: Binary(tb)}.launch(tb, data, flags...)
+}
+
+func (p Program) launch(tb testing.TB, data string, flags ...string) *Process {
+	tb.Helper()
+	command := exec.Command(p.Path, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, flags...)...)
+	command.Env = append(os.Environ(), p.Environment...)
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	p := &Process{Command: command, Output: &Logs{}, data: data, listens: make(chan string, 1), ended: make(chan struct{})}
-	command.Stderr = p.Output
+	process := &Process{Command: command, Output: &Logs{}, data: data, listens: make(chan string, 1), ended: make(chan struct{})}
+	command.Stderr = process.Output
 	out, err := command.StdoutPipe()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	started := make(chan error, 1)
-	go p.own(out, started)
+	go process.own(out, started)
 	if err := <-started; err != nil {
 		tb.Fatalf("start the program: %v", err)
 	}
-	tb.Cleanup(p.Kill)
-	return p
+	tb.Cleanup(process.Kill)
+	return process
 }
 
 // own starts the process and waits for it. The kernel sends the death signal when the thread that

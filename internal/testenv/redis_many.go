@@ -89,6 +89,17 @@ func (s *RedisSentinelInstance) FailOver() {
 	s.Replica.until("the replica is the master", "INFO replication", "role:master")
 }
 
+// Rejoin starts the server that FailOver killed as the replica of the new master, and returns when there may be another
+// fail-over: the two have changed places.
+func (s *RedisSentinelInstance) Rejoin() {
+	s.Master.tb.Helper()
+	s.Master, s.Replica = s.Replica, s.Master
+	s.Replica.Start()
+	s.Replica.ask("REPLICAOF 127.0.0.1 %d", s.Master.server.port)
+	s.Replica.until("the replica follows", "INFO replication", "master_link_status:up")
+	s.sentinel.until("Sentinel knows the new master", "INFO sentinel", fmt.Sprintf("status=ok,address=%s", s.Master.Addr()), "slaves=1")
+}
+
 // newSentinel watches the master at the port. Its file is its memory, so it is written once.
 func newSentinel(master int) (*redis, error) {
 	r, err := prepareRedis()
@@ -101,7 +112,7 @@ func newSentinel(master int) (*redis, error) {
 			"port " + strconv.Itoa(port), "bind 127.0.0.1", "dir " + r.folder.path,
 			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 1", sentinelMaster, master),
 			"sentinel down-after-milliseconds " + sentinelMaster + " 500",
-			"sentinel failover-timeout " + sentinelMaster + " 5000",
+			"sentinel failover-timeout " + sentinelMaster + " 1000",
 		}
 		if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 			return nil, fmt.Errorf("write the file of Sentinel: %w", err)

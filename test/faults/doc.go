@@ -7,6 +7,8 @@
 //	                       │     │                             history ──▶ judge ──▶ one row of a table for each fault
 //	                  PostgreSQL Redis
 //
+// Every node has a machine of its own as far as its clock is concerned, which package machine lets a test set.
+//
 // The promise is R-10: an answer to a question that was sent more than a second after a change was acknowledged knows
 // of it. Staleness counts from the acknowledgement of a refusing change to the moment a question was sent that was
 // still answered with yes.

@@ -22,7 +22,10 @@ type fault struct {
 	isCommon bool
 }
 
-const second = time.Second
+const (
+	second = time.Second
+	day    = 24 * time.Hour
+)
 
 // faults are those of one Redis, several nodes and one database.
 var faults = []fault{
@@ -35,6 +38,9 @@ var faults = []fault{
 	}},
 	{name: "link to Redis is slow: +300 ms", longest: 3 * second, inject: slowly(300 * time.Millisecond)},
 	{name: "link to Redis is slow: +2.5 s", longest: 4 * second, inject: slowly(2500 * time.Millisecond)},
+	{name: "link to Redis is poor: 64 kbit/s, 1 % of packets lost", longest: 3 * second, inject: func(l *load) func() {
+		return l.everyLink(func(n *node) { n.redis.worsen(true) }, func(n *node) { n.redis.worsen(false) })
+	}},
 	{name: "Redis hangs (SIGSTOP)", longest: 3 * second, inject: func(l *load) func() {
 		l.redis.Pause()
 		return l.redis.Resume
@@ -59,10 +65,23 @@ var faults = []fault{
 		n.redis.hold()
 		return n.redis.release
 	}},
+	{name: "node hears nothing from Redis, which hears it", longest: 3 * second, inject: func(l *load) func() {
+		n := l.someNode()
+		n.redis.deafen()
+		return n.redis.release
+	}},
 	{name: "node is cut off from the database", longest: 4 * second, isCommon: true, inject: func(l *load) func() {
 		n := l.someNode()
 		n.database.hold()
 		return n.database.release
+	}},
+	{name: "node's link to the database is slow: +300 ms", longest: 3 * second, inject: func(l *load) func() {
+		n := l.someNode()
+		n.database.slow(300 * time.Millisecond)
+		return func() { n.database.slow(0) }
+	}},
+	{name: "node is cut off from Redis and the database", longest: 3 * second, inject: func(l *load) func() {
+		return l.someNode().cutOff(true)
 	}},
 	{name: "database hangs (SIGSTOP)", longest: 3 * second, inject: func(l *load) func() {
 		l.postgres.Pause()
@@ -77,32 +96,57 @@ var faults = []fault{
 		l.postgres.Kill()
 		return func() { l.postgres.Start(); l.redis.Start() }
 	}},
+	{name: "node's clock steps an hour forward", longest: 2 * second, inject: func(l *load) func() {
+		return l.someNode().step(time.Hour)
+	}},
+	{name: "node's clock steps an hour back", longest: 2 * second, isCommon: true, inject: func(l *load) func() {
+		return l.someNode().step(-time.Hour)
+	}},
+	{name: "node's clock steps 40 days forward", longest: 2 * second, inject: func(l *load) func() {
+		return l.someNode().step(40 * day)
+	}},
+	{name: "node is cut off from Redis and the database, and its clock steps an hour back", longest: 3 * second, isCommon: true, inject: func(l *load) func() {
+		return l.someNode().cutOffAndStep(true, -time.Hour)
+	}},
+	{name: "node is cut off from the database, and its clock steps an hour back", longest: 3 * second, inject: func(l *load) func() {
+		return l.someNode().cutOffAndStep(false, -time.Hour)
+	}},
+	{name: "node is cut off from the database, and its clock steps 40 days forward", longest: 3 * second, isCommon: true, inject: func(l *load) func() {
+		return l.someNode().cutOffAndStep(false, 40*day)
+	}},
 }
 
-// howOften says how often each fault is injected: into one Redis, and into several.
-func howOften() (alone, several int) {
+// howOften says how often each fault is injected.
+func howOften() int {
 	switch os.Getenv("FAULTS") {
 	case "full":
-		return 20, 3
+		return 20
 	case "quick":
-		return 2, 1
+		return 2
 	}
-	return 1, 1
+	return 1
 }
 
 func TestR10_UnderEveryFaultNoAnswerIsOlderThanASecond(t *testing.T) {
-	alone, _ := howOften()
 	l := newSite(t, 3, "").load()
 	defer l.end()
 	good := l.goodKey()
 	for _, f := range faults {
-		if os.Getenv("FAULTS") == "" && !f.isCommon {
-			continue
-		}
-		r := row{Fault: f.name}
-		l.suffer(&r, f, alone, good)
-		r.mustHold(t)
+		l.undergo(t, f, good)
 	}
+}
+
+// undergo makes the row of a fault.
+func (l *load) undergo(t *testing.T, f fault, good *key) {
+	t.Helper()
+	if os.Getenv("FAULTS") == "" && !f.isCommon {
+		return
+	}
+	t.Run(f.name, func(t *testing.T) {
+		r := row{Fault: f.name}
+		l.suffer(&r, f, howOften(), good)
+		r.mustHold(t)
+	})
 }
 
 // suffer injects a fault again and again at random moments, and judges what was answered.
@@ -125,7 +169,7 @@ func (l *load) suffer(r *row, f fault, times int, good *key) {
 func (l *load) goodKey() *key {
 	l.tb.Helper()
 	c := client{http: http.Client{Timeout: 10 * second}}
-	set := l.create(context.Background(), &c, l.nodes[0])
+	set := l.create(context.Background(), &c, l.nodes[0], l.template)
 	if set == nil {
 		l.tb.Fatal("no key could be created")
 	}
@@ -190,7 +234,7 @@ func killAcknowledger(l *load) func() {
 	n, ctx := l.someNode(), context.Background()
 	c := client{http: http.Client{Timeout: 10 * second, Transport: &http.Transport{}}}
 	defer c.http.CloseIdleConnections()
-	set := l.create(ctx, &c, n)
+	set := l.create(ctx, &c, n, l.template)
 	if set == nil {
 		l.tb.Fatal("no key could be created")
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
@@ -17,12 +18,15 @@ type link struct {
 	to       string
 	wg       sync.WaitGroup
 
-	mu      sync.Mutex
-	open    chan struct{} // closed while the link lets through
-	delay   time.Duration // of what the server says
-	isLossy bool          // published messages are lost
-	conns   map[net.Conn]struct{}
-	isEnded bool
+	mu        sync.Mutex
+	questions chan struct{} // closed while the link lets through what the client says
+	answers   chan struct{} // as well, what the server says
+	delay     time.Duration // of what the server says
+	isLossy   bool          // published messages are lost
+	isPoor    bool          // it is narrow, and packets are lost
+	free      time.Time     // when a poor line has carried what it was given
+	conns     map[net.Conn]struct{}
+	isEnded   bool
 }
 
 func newLink(tb testing.TB, to string) *link {
@@ -31,8 +35,8 @@ func newLink(tb testing.TB, to string) *link {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	l := &link{listener: listener, to: to, open: make(chan struct{}), conns: map[net.Conn]struct{}{}}
-	close(l.open)
+	l := &link{listener: listener, to: to, questions: make(chan struct{}), answers: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	l.release()
 	l.wg.Go(l.accept)
 	tb.Cleanup(l.end)
 	return l
@@ -44,21 +48,43 @@ func (l *link) addr() string { return l.listener.Addr().String() }
 func (l *link) hold() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	select {
-	case <-l.open:
-		l.open = make(chan struct{})
-	default: // it is held already
-	}
+	shut(&l.questions)
+	shut(&l.answers)
+}
+
+// deafen lets nothing through any more of what the server says; what it is told it still hears.
+func (l *link) deafen() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	shut(&l.answers)
 }
 
 // release ends a hold; what was held is delivered, late.
 func (l *link) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	open(l.questions)
+	open(l.answers)
+}
+
+func isOpen(gate chan struct{}) bool {
 	select {
-	case <-l.open:
+	case <-gate:
+		return true
 	default:
-		close(l.open)
+		return false
+	}
+}
+
+func open(gate chan struct{}) {
+	if !isOpen(gate) {
+		close(gate)
+	}
+}
+
+func shut(gate *chan struct{}) {
+	if isOpen(*gate) {
+		*gate = make(chan struct{})
 	}
 }
 
@@ -74,6 +100,36 @@ func (l *link) lose(isLossy bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.isLossy = isLossy
+}
+
+// worsen makes the line poor, or good again: it is narrow, and of its packets some are lost, each of which holds up what
+// comes after it until it is sent anew.
+func (l *link) worsen(isPoor bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.isPoor = isPoor
+}
+
+// What a poor line is.
+const (
+	narrow   = 64 << 10 / 8 // bytes/s
+	lostOne  = 100          // packets in which one is lost
+	sentAnew = 200 * time.Millisecond
+)
+
+// crawl waits as long as a packet takes on a poor line, which carries one at a time.
+func (l *link) crawl(size int) {
+	l.mu.Lock()
+	if now := time.Now(); l.free.Before(now) {
+		l.free = now
+	}
+	l.free = l.free.Add(time.Duration(size) * time.Second / narrow)
+	arrives := l.free
+	l.mu.Unlock()
+	if rand.IntN(lostOne) == 0 {
+		arrives = arrives.Add(sentAnew + rand.N(sentAnew))
+	}
+	time.Sleep(time.Until(arrives))
 }
 
 func (l *link) accept() {
@@ -121,9 +177,15 @@ func (l *link) carry(to, from net.Conn, isAnswer bool) {
 		for p := range pieces {
 			time.Sleep(time.Until(p.due))
 			l.mu.Lock()
-			open := l.open
+			isPoor, gate := l.isPoor, l.questions
+			if isAnswer {
+				gate = l.answers
+			}
 			l.mu.Unlock()
-			<-open
+			if isPoor {
+				l.crawl(len(p.bytes))
+			}
+			<-gate
 			if _, err := to.Write(p.bytes); err != nil {
 				break
 			}
@@ -217,6 +279,13 @@ func TestLinkHoldsDelaysLosesAndDelivers(t *testing.T) {
 	l.release()
 	expect(client, "held", time.Minute)
 	expect(far, "too", time.Minute)
+	l.deafen()
+	say(far, "unheard")
+	say(client, "heard")
+	expect(far, "heard", time.Minute)
+	expect(client, "", 50*time.Millisecond)
+	l.release()
+	expect(client, "unheard", time.Minute)
 	l.slow(100 * time.Millisecond)
 	asked := time.Now()
 	say(far, "slow")

@@ -21,6 +21,8 @@ const (
 	changers  = 4
 	askers    = 2 // of each node
 	askEvery  = 4 * time.Millisecond
+	lifetime  = 3 * time.Second // of keys that expire
+	skew      = time.Second     // by which nodes may disagree about when that is (R-26)
 )
 
 // load is what goes on at a site while it is broken: changes, and questions about what was changed.
@@ -107,10 +109,12 @@ func (l *load) change(ctx context.Context) {
 	var sets []*keySet
 	for ctx.Err() == nil {
 		n := l.nodes[rand.IntN(len(l.nodes))]
-		i := rand.IntN(8) // few key sets of its own, so that each is asked for before it changes again
+		i := rand.IntN(9) // few key sets of its own, so that each is asked for before it changes again
 		switch {
+		case i == 8:
+			l.create(ctx, &c, n, l.shortLived)
 		case i >= len(sets):
-			if set := l.create(ctx, &c, n); set != nil {
+			if set := l.create(ctx, &c, n, l.template); set != nil {
 				sets = append(sets, set)
 			}
 		case !l.move(ctx, &c, n, sets[i]):
@@ -120,18 +124,28 @@ func (l *load) change(ctx context.Context) {
 	}
 }
 
-func (l *load) create(ctx context.Context, c *client, n *node) *keySet {
+func (l *load) create(ctx context.Context, c *client, n *node, template string) *keySet {
 	k := &key{}
-	acknowledge := k.Begin(true, l.elapsed())
-	data, err := c.mutate(ctx, n.at(), `mutation($i: CreateKeySetInput!) { createKeySet(input: $i) { keySet { id } credentials { ... on ApiKeyCredentials { apiKey } } userErrors { code message } } }`,
-		vars{"i": vars{"applicationId": l.application, "environmentId": l.environment, "policyTemplateId": l.template, "authenticationType": "API_KEY"}})
+	sent := l.elapsed()
+	acknowledge := k.Begin(true, sent)
+	data, err := c.mutate(ctx, n.at(), `mutation($i: CreateKeySetInput!) { createKeySet(input: $i) { keySet { id expiresAt } credentials { ... on ApiKeyCredentials { apiKey } } userErrors { code message } } }`,
+		vars{"i": vars{"applicationId": l.application, "environmentId": l.environment, "policyTemplateId": template, "authenticationType": "API_KEY"}})
 	acked := l.elapsed()
 	if err != nil {
 		return nil
 	}
 	id, _ := data.Get("keySet", "id").(string)
+	expiresAt, _ := data.Get("keySet", "expiresAt").(string)
 	k.credential, _ = data.Get("credentials", "apiKey").(string)
 	acknowledge(acked)
+	if template == l.shortLived {
+		end, err := time.Parse(time.RFC3339, expiresAt)
+		ends := end.Sub(l.began.Round(0))
+		if err != nil || ends < sent+lifetime-skew || ends > acked+lifetime+skew {
+			l.tb.Errorf("a key that was created from %v to %v ends %v: %q", sent, acked, ends, expiresAt)
+		}
+		k.Begin(false, ends-skew)(ends)
+	}
 	l.changes.Add(1)
 	l.use(k)
 	return &keySet{id: id, key: k}
@@ -222,7 +236,7 @@ func (c *client) validate(ctx context.Context, at apptest.Client, credential str
 	switch {
 	case status == http.StatusOK && said.Code == "VALID" && said.IsValid:
 		return accepted, ""
-	case status == http.StatusOK && (said.Code == "SUSPENDED" || said.Code == "REVOKED" || said.Code == "NOT_FOUND"):
+	case status == http.StatusOK && (said.Code == "SUSPENDED" || said.Code == "REVOKED" || said.Code == "EXPIRED" || said.Code == "NOT_FOUND"):
 		return refused, ""
 	case status == http.StatusServiceUnavailable && said.Error.Code == "UNDECIDED":
 		return undecided, ""

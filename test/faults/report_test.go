@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -59,9 +60,9 @@ const (
 	tableEnd   = "<!-- end of table -->"
 )
 
-// publish writes the table into the page, when everything was injected often enough to be worth it.
+// publish writes the table into the page, when everything was injected, and often enough to be worth it.
 func (r *rows) publish(table string) error {
-	if os.Getenv("FAULTS") != "full" {
+	if os.Getenv("FAULTS") != "full" || flag.Lookup("test.run").Value.String() != "" {
 		return nil
 	}
 	text, err := os.ReadFile(page)

@@ -1,8 +1,13 @@
 package faults
 
 import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"net/url"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -11,6 +16,7 @@ import (
 
 	"github.com/keywright/keywright/internal/apptest"
 	"github.com/keywright/keywright/internal/testenv"
+	"github.com/keywright/keywright/test/faults/machine"
 )
 
 type vars = apptest.Vars
@@ -23,12 +29,15 @@ type site struct {
 	nodes    []*node
 	began    time.Time
 
-	application, environment, template, gatewayToken string
+	application, environment, gatewayToken string
+	template, shortLived                   string // policy templates: of keys that last, and of keys that last for lifetime
 }
 
-// node is one process of the program.
+// node is one process of the program, on a machine of its own as far as its clock is concerned.
 type node struct {
 	number   int
+	clock    machine.Clock
+	program  apptest.Program
 	database *link
 	redis    *link // null where Redis says itself where it is
 	data     string
@@ -46,6 +55,10 @@ func newSite(tb testing.TB, nodes int, redisURL string) *site {
 	if redisURL == "" {
 		s.redis = testenv.RedisServer(tb)
 	}
+	binary, err := program()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	secret := filepath.Join(tb.TempDir(), "secret.json")
 	where, err := url.Parse(s.postgres.URL())
 	if err != nil {
@@ -53,6 +66,11 @@ func newSite(tb testing.TB, nodes int, redisURL string) *site {
 	}
 	for i := range nodes {
 		n := &node{number: i, database: newLink(tb, where.Host), data: filepath.Join(tb.TempDir(), "data")}
+		clock := filepath.Join(tb.TempDir(), "clock")
+		if n.clock, err = machine.New(clock); err != nil {
+			tb.Fatal(err)
+		}
+		n.program = apptest.Program{Path: binary, Environment: []string{machine.Variable + "=" + clock}}
 		own := *where
 		own.Host = n.database.addr()
 		toRedis := redisURL
@@ -71,12 +89,35 @@ func newSite(tb testing.TB, nodes int, redisURL string) *site {
 	return s
 }
 
+// program builds the real one, but for its one reading of the machine's clock: what it reads, a test may set.
+var program = sync.OnceValues(func() (path string, err error) {
+	reading, err := filepath.Abs("../../internal/app/machine.go")
+	if err != nil {
+		return "", err
+	}
+	ours, err := filepath.Abs("testdata/machine.go")
+	if err != nil {
+		return "", err
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{reading: ours}})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(os.TempDir(), "keywright-faults-"+strconv.Itoa(os.Getpid())+".json")
+	defer func() { _ = os.Remove(file) }()
+	if err := os.WriteFile(file, overlay, 0o600); err != nil {
+		return "", err
+	}
+	return apptest.Build("-overlay", file)
+})
+
 func (s *site) furnish() {
 	s.tb.Helper()
 	w := apptest.NewWorld(s.nodes[0].client)
 	organization := w.Organization(s.tb)
 	s.environment, _ = w.Environment(s.tb)
-	s.template = w.PolicyTemplate(s.tb, "API_KEY", nil)
+	s.template = w.PolicyTemplate(s.tb, "API_KEY", vars{"expiration": vars{"validity": "P30D"}})
+	s.shortLived = w.PolicyTemplate(s.tb, "API_KEY", vars{"expiration": vars{"validity": fmt.Sprintf("PT%dS", lifetime/second)}})
 	s.application = w.Application(s.tb, organization).ID
 	_, s.gatewayToken = w.Gateway(s.tb, s.environment)
 }
@@ -86,7 +127,7 @@ func (s *site) elapsed() time.Duration { return time.Since(s.began) }
 
 func (n *node) start(tb testing.TB) {
 	tb.Helper()
-	p := apptest.StartProcess(tb, n.data, n.flags...)
+	p := n.program.Start(tb, n.data, n.flags...)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	key := n.client.Key
@@ -109,6 +150,34 @@ func (n *node) signal(tb testing.TB, signal syscall.Signal) {
 	tb.Helper()
 	if err := n.process.Command.Process.Signal(signal); err != nil {
 		tb.Fatal(err)
+	}
+}
+
+// cutOff holds the node's links, that to Redis only if it is said.
+func (n *node) cutOff(fromRedis bool) (heal func()) {
+	n.database.hold()
+	if !fromRedis {
+		return n.database.release
+	}
+	n.redis.hold()
+	return func() { n.database.release(); n.redis.release() }
+}
+
+// step sets the clock of the node's machine; it is set right again.
+func (n *node) step(ahead time.Duration) (heal func()) {
+	n.clock.Set(ahead)
+	return func() { n.clock.Set(0) }
+}
+
+// cutOffAndStep lets nobody tell the node that its clock has stepped.
+func (n *node) cutOffAndStep(fromRedis bool, ahead time.Duration) (heal func()) {
+	reconnect := n.cutOff(fromRedis)
+	time.Sleep(rand.N(300 * time.Millisecond))
+	setRight := n.step(ahead)
+	return func() {
+		// Reconnected first, it is asked while its clock is still wrong.
+		reconnect()
+		setRight()
 	}
 }
 

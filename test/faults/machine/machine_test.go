@@ -1,0 +1,29 @@
+package machine_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/keywright/keywright/test/faults/machine"
+)
+
+func TestAStepMovesTheWallClockAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "clock")
+	clock, err := machine.New(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(machine.Variable, file)
+	began := machine.Time()
+	for _, ahead := range []time.Duration{time.Hour, -time.Hour, 40 * 24 * time.Hour, 0} {
+		clock.Set(ahead)
+		now := machine.Time()
+		if elapsed := now.Sub(began); elapsed < 0 || elapsed > time.Minute {
+			t.Errorf("%v ahead: %v have elapsed", ahead, elapsed)
+		}
+		if off := (now.Round(0).Sub(time.Now().Round(0)) - ahead).Abs(); off > time.Minute {
+			t.Errorf("%v ahead: the clock is off by another %v", ahead, off)
+		}
+	}
+}
