@@ -14,5 +14,6 @@
 // still answered with yes.
 //
 // FAULTS=full, which `make faults` sets, injects every fault twenty times at random moments and writes the table into
-// docs/faults.md; FAULTS=quick two times, and writes nothing. Without it a few of them are injected once.
+// docs/faults.md; FAULTS=quick two times, and writes nothing. Without it a few of them are injected once. Each fault is a
+// subtest, so -run chooses, and then nothing is written either.
 package faults

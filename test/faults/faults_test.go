@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -128,7 +129,12 @@ func howOften() int {
 }
 
 func TestR10_UnderEveryFaultNoAnswerIsOlderThanASecond(t *testing.T) {
-	l := newSite(t, 3, "").load()
+	s := newSite(t, 3, "")
+	n := s.nodes[0]
+	setRight := n.step(time.Hour)
+	await(t, "a node sees the step of its clock", func() bool { return strings.Contains(n.logged(), "the machine's clock differs") })
+	setRight()
+	l := s.load()
 	defer l.end()
 	good := l.goodKey()
 	for _, f := range faults {
