@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// enum is a closed set of words. Reading a word that is not in the set fails, so that an
+// enum is a closed set of words, the same in graph, code and table; they stand in words_*.go. Reading a word that is not in the set fails, so that an
 // unknown status can neither be stored nor be sent to a client as an empty string.
 type enum interface {
 	~string
