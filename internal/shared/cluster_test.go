@@ -31,7 +31,7 @@ func TestR13_OneShardOfAClusterLosesItsMemory(t *testing.T) {
 		tenants[i] = "tnt_" + strconv.Itoa(i)
 		_, err := r.Fill(ctx, tenants[i], digest, old, 10, []byte("active"), time.Minute)
 		check(t, err)
-		check(t, r.Invalidate(ctx, tenants[i], 11, digest))
+		outdate(t, r, shared.Change{Tenant: tenants[i], Position: 11, Digests: [][32]byte{digest}})
 	}
 	advanced, err := r.Advance(ctx, old, 10, 11, "")
 	check(t, err)

@@ -94,30 +94,6 @@ func (m *Memory) Fill(_ context.Context, tenant string, digest [32]byte, epoch E
 	return true, nil
 }
 
-// Invalidate implements [State].
-func (m *Memory) Invalidate(_ context.Context, tenant string, position int64, digests ...[32]byte) error {
-	change := Change{Tenant: tenant, Position: position, Digests: digests}
-	if err := checkPositions(position); err != nil {
-		return fmt.Errorf("invalidate in shared state: %w", err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.outdate(change, m.now())
-	return nil
-}
-
-// InvalidateTenant implements [State].
-func (m *Memory) InvalidateTenant(_ context.Context, tenant string, position int64) error {
-	change := Change{Tenant: tenant, Position: position, WholeTenant: true}
-	if err := checkPositions(position); err != nil {
-		return fmt.Errorf("invalidate a tenant in shared state: %w", err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.outdate(change, m.now())
-	return nil
-}
-
 // Epoch implements [State].
 func (m *Memory) Epoch(context.Context) (Epoch, int64, error) {
 	m.mu.Lock()

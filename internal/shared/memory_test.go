@@ -22,11 +22,11 @@ func TestT1_TombstoneOutlivesAShortLivedEntryInMemory(t *testing.T) {
 	epoch := begin(t, m, 0)
 
 	// An entry replaces the tombstone, and its own time is short.
-	check(t, m.Invalidate(t.Context(), "tnt_1", 5, digest))
+	outdate(t, m, shared.Change{Tenant: "tnt_1", Position: 5, Digests: [][32]byte{digest}})
 	fill(t, m, digest, epoch, 5, time.Second, true)
 	// An entry is there already when the invalidation comes.
 	fill(t, m, other, epoch, 5, time.Second, true)
-	check(t, m.Invalidate(t.Context(), "tnt_1", 5, other))
+	outdate(t, m, shared.Change{Tenant: "tnt_1", Position: 5, Digests: [][32]byte{other}})
 
 	clock.advance(shared.TombstoneTTL - time.Millisecond)
 	fill(t, m, digest, epoch, 4, time.Minute, false)
@@ -37,7 +37,7 @@ func TestT1_RecordThatGivesWayStillRefusesOlderFills(t *testing.T) {
 	m := newMemory(t, 2, time.Now)
 	epoch := begin(t, m, 0)
 	revoked := [32]byte{1}
-	check(t, m.Invalidate(t.Context(), "tnt_1", 5, revoked))
+	outdate(t, m, shared.Change{Tenant: "tnt_1", Position: 5, Digests: [][32]byte{revoked}})
 	fill(t, m, [32]byte{2}, epoch, 6, time.Minute, true)
 	fill(t, m, [32]byte{3}, epoch, 6, time.Minute, true)
 	a, err := m.Lookup(t.Context(), "tnt_1", revoked)
@@ -55,7 +55,7 @@ func TestT2_TenantTombstoneOutlivesEveryEntryItOutdates(t *testing.T) {
 	epoch := begin(t, m, 0)
 	digest := [32]byte{1}
 	fill(t, m, digest, epoch, 4, 100*time.Hour, true)
-	check(t, m.InvalidateTenant(t.Context(), "tnt_1", 5))
+	outdate(t, m, shared.Change{Tenant: "tnt_1", Position: 5, WholeTenant: true})
 	for range 200 {
 		a, err := m.Lookup(t.Context(), "tnt_1", digest)
 		check(t, err)
@@ -64,7 +64,7 @@ func TestT2_TenantTombstoneOutlivesEveryEntryItOutdates(t *testing.T) {
 		}
 		clock.advance(time.Minute)
 	}
-	check(t, m.InvalidateTenant(t.Context(), "tnt_2", 5))
+	outdate(t, m, shared.Change{Tenant: "tnt_2", Position: 5, WholeTenant: true})
 }
 
 func TestMemoryNeedsRoom(t *testing.T) {
@@ -118,6 +118,18 @@ func begin(tb testing.TB, s shared.State, position int64) shared.Epoch {
 		tb.Fatal("the epoch had begun before")
 	}
 	return epoch
+}
+
+// outdate projects a change and leaves the watermark where it is.
+func outdate(tb testing.TB, s shared.State, change shared.Change) {
+	tb.Helper()
+	epoch, watermark, err := s.Epoch(tb.Context())
+	check(tb, err)
+	advanced, err := s.Advance(tb.Context(), epoch, watermark, watermark, "", change)
+	check(tb, err)
+	if !advanced {
+		tb.Fatal("not advanced")
+	}
 }
 
 func fill(tb testing.TB, s shared.State, digest [32]byte, epoch shared.Epoch, version int64, ttl time.Duration, want bool) {

@@ -16,8 +16,6 @@ const (
 	parts = 16
 	// headTTL outlives every entry, so a life that ends by it leaves nothing behind.
 	headTTL = 24 * time.Hour
-	// scriptKeys bounds how long one script holds Redis up.
-	scriptKeys = 500
 
 	defaultLookupTimeout = 50 * time.Millisecond
 	defaultPoolSize      = 32
@@ -34,7 +32,6 @@ type Redis struct {
 	reader     string // names this node in challenges
 	loops      *loops
 	fill       *redis.Script
-	invalidate *redis.Script
 	challenge  *redis.Script
 }
 
@@ -78,7 +75,6 @@ func OpenRedis(url string, options RedisOptions) (*Redis, error) {
 		reader:     reader,
 		loops:      newLoops(),
 		fill:       redis.NewScript(luaFill),
-		invalidate: redis.NewScript(luaInvalidate),
 		challenge:  redis.NewScript(luaChallenge),
 	}, nil
 }
@@ -125,38 +121,6 @@ func (r *Redis) Fill(ctx context.Context, tenant string, digest [32]byte, epoch 
 		return false, fmt.Errorf("fill shared state: %w", err)
 	}
 	return stored, nil
-}
-
-// Invalidate implements [State].
-func (r *Redis) Invalidate(ctx context.Context, tenant string, position int64, digests ...[32]byte) error {
-	if err := checkPositions(position); err != nil {
-		return fmt.Errorf("invalidate in shared state: %w", err)
-	}
-	part := partOf(tenant)
-	for len(digests) > 0 {
-		n := min(len(digests), scriptKeys)
-		keys := make([]string, n)
-		for i, digest := range digests[:n] {
-			keys[i], _ = entryKey(part, tenant, digest)
-		}
-		if err := r.invalidate.Run(ctx, r.projection, keys, formatPosition(position), TombstoneTTL.Milliseconds()).Err(); err != nil {
-			return fmt.Errorf("invalidate in shared state: %w", err)
-		}
-		digests = digests[n:]
-	}
-	return nil
-}
-
-// InvalidateTenant implements [State].
-func (r *Redis) InvalidateTenant(ctx context.Context, tenant string, position int64) error {
-	if err := checkPositions(position); err != nil {
-		return fmt.Errorf("invalidate a tenant in shared state: %w", err)
-	}
-	keys := []string{tenantKey(partOf(tenant), tenant)}
-	if err := r.invalidate.Run(ctx, r.projection, keys, formatPosition(position), tenantTombstoneTTL.Milliseconds()).Err(); err != nil {
-		return fmt.Errorf("invalidate a tenant in shared state: %w", err)
-	}
-	return nil
 }
 
 // Epoch implements [State].

@@ -27,7 +27,7 @@ func TestConcurrentLookupsShareRoundTripsAndGetTheirOwnAnswers(t *testing.T) {
 		_, err := r.Fill(t.Context(), tenant(i), numbered(i/tenants), epoch, int64(i), fmt.Appendf(nil, "facts %d", i), time.Minute)
 		check(t, err)
 	}
-	check(t, r.InvalidateTenant(t.Context(), tenant(7), 1_000_000))
+	outdate(t, r, shared.Change{Tenant: tenant(7), Position: 1_000_000, WholeTenant: true})
 
 	before := r.Stats()
 	var wg sync.WaitGroup

@@ -38,8 +38,8 @@ func TestT9_EveryKeyInRedisHasATimeToLive(t *testing.T) {
 	r, raw := openRedis(t, url, unhurried), rawClient(t, url)
 	epoch := begin(t, r, 1)
 	fill(t, r, [32]byte{1}, epoch, 2, 100*time.Hour, true)
-	check(t, r.Invalidate(t.Context(), "tnt_1", 3, [32]byte{2}))
-	check(t, r.InvalidateTenant(t.Context(), "tnt_2", 3))
+	outdate(t, r, shared.Change{Tenant: "tnt_1", Position: 3, Digests: [][32]byte{[32]byte{2}}})
+	outdate(t, r, shared.Change{Tenant: "tnt_2", Position: 3, WholeTenant: true})
 	_, err := r.Advance(t.Context(), epoch, 1, 3, "", shared.Change{Tenant: "tnt_3", Position: 3, Digests: [][32]byte{{1}}, WholeTenant: true})
 	check(t, err)
 	keys, err := raw.Keys(t.Context(), "*").Result()
@@ -63,10 +63,10 @@ func TestT1_TombstoneOutlivesAShortLivedEntryInRedis(t *testing.T) {
 	url := testenv.Redis(t)
 	r, raw := openRedis(t, url, unhurried), rawClient(t, url)
 	epoch := begin(t, r, 0)
-	check(t, r.Invalidate(t.Context(), "tnt_1", 5, [32]byte{1}))
+	outdate(t, r, shared.Change{Tenant: "tnt_1", Position: 5, Digests: [][32]byte{[32]byte{1}}})
 	fill(t, r, [32]byte{1}, epoch, 5, time.Second, true)
 	fill(t, r, [32]byte{2}, epoch, 5, time.Second, true)
-	check(t, r.Invalidate(t.Context(), "tnt_1", 5, [32]byte{2}))
+	outdate(t, r, shared.Change{Tenant: "tnt_1", Position: 5, Digests: [][32]byte{[32]byte{2}}})
 	keys, err := raw.Keys(t.Context(), "{*").Result()
 	check(t, err)
 	if len(keys) != 2 {
@@ -119,7 +119,6 @@ func TestRedisThatIsDownIsAnErrorEverywhereAndUsedAgainWhenUp(t *testing.T) {
 	_, advance := r.Advance(ctx, "E", 1, 1, "")
 	for name, err := range map[string]error{
 		"lookup": lookup, "fill": fill, "epoch": epoch, "begin": begin, "advance": advance,
-		"invalidate": r.Invalidate(ctx, "tnt_1", 1, [32]byte{}), "tenant": r.InvalidateTenant(ctx, "tnt_1", 1),
 		"announce": r.Announce(ctx, 1), "ping": r.Ping(ctx),
 	} {
 		if err == nil {

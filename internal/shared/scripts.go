@@ -39,12 +39,6 @@ redis.call('SET', KEYS[3], ARGV[3], 'PX', string.format('%.0f', ttl))
 return 1
 `
 
-// luaInvalidate: KEYS entries or tenant tombstones; ARGV position, ttl in ms.
-const luaInvalidate = luaOutdate + `
-for _, key in ipairs(KEYS) do outdate(key, ARGV[1], ARGV[2]) end
-return 1
-`
-
 // luaBegin: KEYS head; ARGV epoch, position, ttl in ms. A head without positions is the epoch alone.
 const luaBegin = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end

@@ -46,14 +46,6 @@ type State interface {
 	// keeps no reference to facts.
 	Fill(ctx context.Context, tenant string, digest [32]byte, epoch Epoch, version int64, facts []byte, ttl time.Duration) (stored bool, err error)
 
-	// Invalidate outdates every entry of these digests with a version below position, and leaves tombstones that
-	// refuse older fills for [TombstoneTTL]. It lowers no version and may be repeated. It is the quick path right after
-	// a commit; that every change is projected in the end is for Advance to guarantee.
-	Invalidate(ctx context.Context, tenant string, position int64, digests ...[32]byte) error
-
-	// InvalidateTenant outdates every entry of the tenant with a version below position (T2).
-	InvalidateTenant(ctx context.Context, tenant string, position int64) error
-
 	// Epoch reads the epoch, or names a new one where there is none, and the watermark: [NoPosition] until Begin. Where
 	// parts of the state differ, it is the lowest.
 	Epoch(ctx context.Context) (epoch Epoch, watermark int64, err error)

@@ -500,20 +500,6 @@ func (s *modelState) Fill(ctx context.Context, tenant string, digest [32]byte, e
 	})
 }
 
-func (s *modelState) Invalidate(ctx context.Context, tenant string, position int64, digests ...[32]byte) error {
-	_, err := write(ctx, s, func(ctx context.Context, r *modelRedis) (struct{}, error) {
-		return struct{}{}, r.memory.Invalidate(ctx, tenant, position, digests...)
-	})
-	return err
-}
-
-func (s *modelState) InvalidateTenant(ctx context.Context, tenant string, position int64) error {
-	_, err := write(ctx, s, func(ctx context.Context, r *modelRedis) (struct{}, error) {
-		return struct{}{}, r.memory.InvalidateTenant(ctx, tenant, position)
-	})
-	return err
-}
-
 func (s *modelState) Epoch(ctx context.Context) (shared.Epoch, int64, error) {
 	type head struct {
 		epoch     shared.Epoch

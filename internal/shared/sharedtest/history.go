@@ -141,19 +141,6 @@ func (w *world) hear(r *rapid.T) {
 	p.newest = w.newest()
 }
 
-// writeThrough is what a node does right after its commit, if it lives that long.
-func (w *world) writeThrough(r *rapid.T) {
-	if len(w.log) == 0 {
-		return
-	}
-	c := rapid.SampledFrom(w.log).Draw(r, "change")
-	if c.WholeTenant {
-		must(r, w.s.InvalidateTenant(r.Context(), c.Tenant, c.Position))
-		return
-	}
-	w.s.invalidate(r, c.Tenant, c.Position, c.Digests...)
-}
-
 // rewind loses the writes since an earlier moment of the same life, as a failover does. What was in flight then may
 // land afterwards.
 func (w *world) rewind(t *testing.T, r *rapid.T) {
@@ -191,7 +178,6 @@ func history(t *testing.T, s subject) {
 			"land2":   w.land, // as likely as all that stands in its way
 			"project": w.project, "project2": w.project,
 			"challenge": w.challenge, "hear": w.hear,
-			"writeThrough": w.writeThrough,
 			"lose": func(r *rapid.T) {
 				if rapid.IntRange(0, 3).Draw(r, "chance") == 0 {
 					flusher.Flush(t)

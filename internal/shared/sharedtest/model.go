@@ -164,16 +164,6 @@ func matchesModel(t *testing.T, s subject) {
 				must(r, err)
 				want(r, "stored", stored, m.fill(at, life, version, facts))
 			},
-			"invalidate": func(r *rapid.T) {
-				at, position := places.Draw(r, "at"), positions.Draw(r, "position")
-				s.invalidate(r, at.tenant, position, at.digest)
-				m.invalidate(at, position)
-			},
-			"invalidateTenant": func(r *rapid.T) {
-				tenant, position := tenants.Draw(r, "tenant"), positions.Draw(r, "position")
-				must(r, s.InvalidateTenant(r.Context(), tenant, position))
-				m.invalidateTenant(tenant, position)
-			},
 			"flush": func(r *rapid.T) {
 				if rapid.IntRange(0, 3).Draw(r, "chance") > 0 {
 					return // most histories should get somewhere

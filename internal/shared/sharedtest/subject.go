@@ -48,9 +48,21 @@ func (s subject) advance(t tb, epoch shared.Epoch, from, to int64, changes ...sh
 	return s.answer(t, epoch, from, to, "", changes...)
 }
 
+// outdate projects changes and leaves the watermark where it is, in the epoch that has begun.
+func (s subject) outdate(t tb, changes ...shared.Change) {
+	t.Helper()
+	epoch, watermark := s.epoch(t)
+	want(t, "advanced", s.advance(t, epoch, watermark, watermark, changes...), true)
+}
+
 func (s subject) invalidate(t tb, tenant string, position int64, digests ...[32]byte) {
 	t.Helper()
-	must(t, s.Invalidate(t.Context(), tenant, position, digests...))
+	s.outdate(t, shared.Change{Tenant: tenant, Position: position, Digests: digests})
+}
+
+func (s subject) invalidateTenant(t tb, tenant string, position int64) {
+	t.Helper()
+	s.outdate(t, shared.Change{Tenant: tenant, Position: position, WholeTenant: true})
 }
 
 func (s subject) flush(t *testing.T) {
