@@ -14,6 +14,7 @@ import (
 const (
 	headSize = 4 << 10   // what a connection reads at once
 	maxHead  = 16 << 10  // larger ones are not plain
+	peeked   = 4         // bytes of a further request that net/http waits for before it looks at them
 	maxKept  = 128 << 10 // memory of an answer that is kept for another one
 
 	// slack is how much earlier or later than said an idle connection, or one that does not read, may be closed, so that
@@ -23,13 +24,17 @@ const (
 	// What is still read, and for how long, of a body that nobody wanted.
 	lingering    = 500 * time.Millisecond
 	maxLingering = 256 << 10
+
+	// lastHead is how long a head that has begun when the server is stopped may take to come.
+	lastHead = 2 * time.Second
 )
 
-// state of a connection. Only an idle one may be closed from outside.
+// state of a connection. Only an idle one may be closed from outside, and only one that reads be hurried.
 type state int32
 
 const (
 	idle state = iota
+	reading
 	busy
 	closed
 )
@@ -78,38 +83,62 @@ func (c *conn) serve() (rest []byte, isLeft bool) {
 	}
 }
 
-// awaitHead reads until there is a whole head and says how long it is; 0: it is too long to be plain. It is not ok when
-// the connection has ended.
+// awaitHead reads until there is a whole head and says how long it is; 0: it cannot become plain. It is not ok when the
+// connection has ended before a request began, or the time for the request has.
 func (c *conn) awaitHead() (length int, ok bool) {
-	patience, searched := c.server.IdleTimeout, 0
-	if !c.isServed {
-		patience = c.server.ReadHeaderTimeout
-	}
+	searched, hasBegun := 0, false
+	isPeeking := c.isServed // of a further request net/http waits for some bytes before it looks at any
 	for {
-		if length = headLength(c.read, searched); length > 0 || len(c.read) >= maxHead {
+		if isPeeking && len(c.read) >= peeked {
+			c.skipLineEnds()
+			isPeeking, searched = false, 0
+		}
+		if length = headLength(c.read, searched); length > 0 || !isPeeking && !mayBecomePlain(c.read, searched) {
 			break
 		}
-		searched = len(c.read)
-		if searched > 0 {
-			patience = c.server.ReadHeaderTimeout
+		switch searched = len(c.read); {
+		case searched == 0 && !c.rest():
+			return 0, false
+		case searched == 0:
+			hasBegun = false
+			c.awaitRequest()
+		case !hasBegun:
+			hasBegun = true
+			c.awaitRest()
 		}
-		if !c.fill(patience, searched > 0) {
+		if err := c.fill(); errors.Is(err, io.EOF) && !isPeeking && searched > 0 {
+			break // what is cut short is refused like all that is malformed
+		} else if err != nil {
 			return 0, false
 		}
 	}
-	return length, c.state.CompareAndSwap(int32(idle), int32(busy)) || c.state.Load() == int32(busy)
+	return length, c.becomes(idle, busy) || c.becomes(reading, busy) || c.state.Load() == int32(busy)
 }
 
-// fill reads more of a head. Its first bytes make the connection busy.
-func (c *conn) fill(patience time.Duration, hasBegun bool) bool {
+// skipLineEnds goes past those that some clients send after the body of a POST (RFC 9112, section 2.2).
+func (c *conn) skipLineEnds() {
+	for i := 0; i < peeked && c.request.http.Method == http.MethodPost && (c.read[0] == '\r' || c.read[0] == '\n'); i++ {
+		if c.read = c.read[1:]; len(c.read) == 0 {
+			return
+		}
+	}
+}
+
+// becomes changes the state, unless it is another one.
+func (c *conn) becomes(from, to state) bool { return c.state.CompareAndSwap(int32(from), int32(to)) }
+
+// fill reads more of a head, whose first bytes end being idle.
+func (c *conn) fill() error {
 	c.makeRoom()
-	c.readWithin(patience, hasBegun)
 	n, err := c.Read(c.memory[len(c.read):])
 	c.read = c.memory[:len(c.read)+n]
-	if n > 0 {
-		return hasBegun || c.state.CompareAndSwap(int32(idle), int32(busy))
+	switch {
+	case n == 0:
+		return err //nolint:wrapcheck // nobody is told of it
+	case !c.becomes(idle, reading) && c.state.Load() != int32(reading):
+		return net.ErrClosed
 	}
-	return err == nil
+	return nil
 }
 
 // makeRoom moves what was not used yet to the beginning of the memory, and makes that larger if it is full.
@@ -120,12 +149,31 @@ func (c *conn) makeRoom() {
 	c.read = c.memory[:copy(c.memory, c.read)]
 }
 
-// readWithin sets the deadline for reading; one that is about right already is left alone unless a request has begun.
-func (c *conn) readWithin(patience time.Duration, hasBegun bool) {
-	by := c.server.Now().Add(patience)
-	if early := by.Sub(c.readBy); hasBegun && c.readBy.Before(by) || !hasBegun && early < slack && early > -slack {
-		return
+// awaitRequest sets the deadline for the first bytes of a request. One that is about right already is left alone.
+func (c *conn) awaitRequest() {
+	patience := c.server.IdleTimeout
+	if !c.isServed {
+		patience = c.server.ReadHeaderTimeout
 	}
+	by := c.server.Now().Add(patience)
+	if early := by.Sub(c.readBy); early >= slack || early <= -slack {
+		c.readBefore(by)
+	}
+}
+
+// awaitRest sets the deadline for the rest of a head, however it comes.
+func (c *conn) awaitRest() {
+	c.becomes(busy, reading) // one that came with the request before
+	c.readBefore(c.server.Now().Add(c.server.ReadHeaderTimeout))
+	if c.server.isStopping.Load() { // perhaps since: whoever stops it has looked for those that read
+		c.hurry()
+	}
+}
+
+// hurry shortens the time for a head. It may be called from outside while one is read.
+func (c *conn) hurry() { _ = c.SetReadDeadline(c.server.Now().Add(lastHead)) }
+
+func (c *conn) readBefore(by time.Time) {
 	c.readBy = by
 	_ = c.SetReadDeadline(by) // a connection that has ended says so when it is read
 }
@@ -152,12 +200,13 @@ func (c *conn) respond() bool {
 	_, err := c.Write(a.out)
 	c.server.keep(a)
 	c.isServed = true
-	return err == nil && !isClose && (len(c.read) > 0 || c.rest())
+	return err == nil && !isClose
 }
 
 // rest makes the connection idle, unless the server stops: who stops it looks for idle ones once.
 func (c *conn) rest() bool {
-	return c.state.CompareAndSwap(int32(busy), int32(idle)) && !c.server.isStopping.Load()
+	isIdle := c.becomes(busy, idle) || c.becomes(reading, idle) || c.state.Load() == int32(idle)
+	return isIdle && !c.server.isStopping.Load()
 }
 
 // handle runs the handler; false when it gave up. What it says then is lost with the connection, as with net/http.
@@ -221,8 +270,8 @@ func (b *body) skip() {
 // await sets the deadline for the rest of the body.
 func (b *body) await() {
 	if !b.isTimed {
-		b.isTimed, b.conn.readBy = true, b.conn.server.Now().Add(b.conn.server.ReadTimeout)
-		_ = b.conn.SetReadDeadline(b.conn.readBy)
+		b.isTimed = true
+		b.conn.readBefore(b.conn.server.Now().Add(b.conn.server.ReadTimeout))
 	}
 }
 

@@ -9,8 +9,10 @@ import (
 	"strings"
 )
 
-// maxFields is how many fields a plain request has at most.
-const maxFields = 48
+const (
+	maxFields = 48 // of a plain request
+	maxName   = 64 // length of the names that are remembered
+)
 
 var endOfHead = []byte("\r\n\r\n")
 
@@ -144,7 +146,7 @@ func (r *request) canonical(name string) string {
 	known, isKnown := r.names[name]
 	if !isKnown {
 		known = textproto.CanonicalMIMEHeaderKey(name)
-		if len(r.names) < maxFields {
+		if len(r.names) < maxFields && len(name) <= maxName {
 			r.names[strings.Clone(name)] = known
 		}
 	}
@@ -171,6 +173,18 @@ func isHost(host string) bool {
 		}
 	}
 	return host != ""
+}
+
+// mayBecomePlain reports whether a head that has not ended may be that of a plain request. Those that never could must not
+// be waited for: net/http ends a head at line ends of other forms, too, and refuses some at their first byte. What was
+// searched before is not searched again.
+func mayBecomePlain(read []byte, searched int) bool {
+	for i := searched; i < len(read); i++ {
+		if read[i] == '\n' && (i == 0 || read[i-1] != '\r') {
+			return false
+		}
+	}
+	return len(read) == 0 || len(read) < maxHead && read[0] >= 'A' && read[0] <= 'Z'
 }
 
 // headLength is how long the head at the beginning of what was read is, with the empty line; 0: it does not end there.

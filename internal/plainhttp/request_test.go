@@ -3,11 +3,15 @@ package plainhttp
 import (
 	"bufio"
 	"bytes"
+	"io"
+	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func newRequest() *request {
@@ -129,5 +133,77 @@ func TestAHeadMayComeInPieces(t *testing.T) {
 		if got := headLength([]byte(text), searched); got != 14 {
 			t.Errorf("cut at %d: the head has %d bytes", cut, got)
 		}
+	}
+}
+
+// script is a connection on which time passes before each piece that comes.
+type script struct {
+	net.Conn
+	now    time.Time
+	pieces []piece
+	readBy time.Time
+}
+
+type piece struct {
+	after time.Duration
+	text  string
+}
+
+func (*script) RemoteAddr() net.Addr                 { return &net.TCPAddr{} }
+func (*script) SetWriteDeadline(time.Time) error     { return nil }
+func (*script) Write(b []byte) (int, error)          { return len(b), nil }
+func (s *script) SetReadDeadline(by time.Time) error { s.readBy = by; return nil }
+
+func (s *script) Read(into []byte) (int, error) {
+	if len(s.pieces) == 0 {
+		return 0, io.EOF
+	}
+	next := s.pieces[0]
+	s.pieces = s.pieces[1:]
+	if s.now = s.now.Add(next.after); s.now.After(s.readBy) {
+		return 0, io.ErrNoProgress
+	}
+	return copy(into, next.text), nil
+}
+
+// A request that begins when the connection was about to be closed for being idle has all of the time for its head, and
+// no more, in however many pieces it comes.
+func TestTheTimeForAHeadBeginsWithIt(t *testing.T) {
+	const whole, begin, end = "GET /a HTTP/1.1\r\nHost: k\r\n\r\n", "GET /a HTTP/1.1\r\nHo", "st: k\r\n\r\n"
+	for what, c := range map[string]struct {
+		pieces []piece
+		want   int // requests that are answered
+	}{
+		"late and whole":    {[]piece{{0, whole}, {119 * time.Second, whole}}, 2},
+		"late, in pieces":   {[]piece{{0, whole}, {119 * time.Second, begin}, {9 * time.Second, end}}, 2},
+		"too slow":          {[]piece{{0, whole}, {119 * time.Second, begin}, {11 * time.Second, end}}, 1},
+		"drop by drop":      {[]piece{{0, begin}, {6 * time.Second, "st"}, {6 * time.Second, ": k\r\n\r\n"}}, 0},
+		"after another":     {[]piece{{9 * time.Second, whole + begin}, {9 * time.Second, end}}, 2},
+		"and not too late":  {[]piece{{9 * time.Second, whole + begin}, {11 * time.Second, end}}, 1},
+		"idle for too long": {[]piece{{0, whole}, {126 * time.Second, whole}}, 1},
+	} {
+		answered := 0
+		on := &script{now: time.Unix(1, 0), pieces: c.pieces}
+		server := &Server{
+			Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { answered++ }), Serves: func(string) bool { return true },
+			Now: func() time.Time { return on.now }, Logger: slog.New(slog.DiscardHandler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		}
+		newConn(t.Context(), server, on).serve()
+		if answered != c.want {
+			t.Errorf("%s: %d requests are answered, want %d", what, answered, c.want)
+		}
+	}
+}
+
+// A client that thinks of new names all the time cannot fill the memory of its connection.
+func TestLongNamesAreNotRemembered(t *testing.T) {
+	r := newRequest()
+	for i := range 100 {
+		if !r.parse("GET /a HTTP/1.1\r\nHost: k\r\n"+strings.Repeat("x", 65+i)+": a\r\nx-short: b") || r.http.Header.Get("X-Short") != "b" {
+			t.Fatal("not plain")
+		}
+	}
+	if len(r.names) != 1 {
+		t.Errorf("%d names are remembered", len(r.names))
 	}
 }

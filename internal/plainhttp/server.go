@@ -19,6 +19,10 @@ type Server struct {
 	Handler http.Handler
 	// Serves reports whether requests with a path are for Handler.
 	Serves func(path string) bool
+	// Refuse answers requests that net/http refuses because it cannot read them, before any handler sees them: a head that
+	// is too large (431) or malformed (400), a version or an encoding that it does not know. why may be empty, and holds
+	// nothing of the request. The connection ends with the answer. Null: they get net/http's own text.
+	Refuse func(w http.ResponseWriter, status int, why string)
 	// Rest serves all other connections, and its timeouts hold for all. It is this server's to run.
 	Rest   *http.Server
 	Now    func() time.Time // the machine's clock, by which the deadlines of connections are kept
@@ -99,7 +103,7 @@ func (s *Server) serve(c *conn, left *leftListener) {
 	switch {
 	case isLeft:
 		_ = c.SetDeadline(time.Time{}) // net/http sets its own
-		left.offer(&leftConn{Conn: c.Conn, read: rest})
+		left.offer(&leftConn{Conn: c.Conn, server: s, read: rest})
 	case c.body.left > 0:
 		c.linger()
 	default:
@@ -124,11 +128,13 @@ func (s *Server) forget(c *conn) {
 }
 
 // Shutdown takes no more connections, closes those that are idle, and waits until the requests under way are answered,
-// those of Rest too, or until ctx ends.
+// those of Rest too, or until ctx ends. Who sends a request slowly does not keep it waiting.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop(func(c *conn) {
-		if c.state.CompareAndSwap(int32(idle), int32(closed)) {
+		if c.becomes(idle, closed) {
 			_ = c.Close()
+		} else if c.state.Load() == int32(reading) {
+			c.hurry()
 		}
 	})
 	err := s.Rest.Shutdown(ctx)
@@ -162,64 +168,4 @@ func (s *Server) stop(end func(*conn)) {
 	for c := range s.conns {
 		end(c)
 	}
-}
-
-// leftListener gives net/http the connections that are left to it.
-type leftListener struct {
-	address net.Addr
-	conns   chan net.Conn
-	done    chan struct{}
-	closing sync.Once
-}
-
-func (l *leftListener) offer(c net.Conn) {
-	select {
-	case l.conns <- c:
-	case <-l.done:
-		_ = c.Close()
-	}
-}
-
-// Accept implements net.Listener.
-func (l *leftListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (l *leftListener) Close() error {
-	l.closing.Do(func() { close(l.done) })
-	return nil
-}
-
-// Addr implements net.Listener.
-func (l *leftListener) Addr() net.Addr { return l.address }
-
-// leftConn is a connection of which the beginning was read already.
-type leftConn struct {
-	net.Conn
-	read []byte
-}
-
-// Read implements net.Conn.
-func (c *leftConn) Read(into []byte) (int, error) {
-	if len(c.read) > 0 {
-		n := copy(into, c.read)
-		c.read = c.read[n:]
-		return n, nil
-	}
-	return c.Conn.Read(into) //nolint:wrapcheck // it is the connection
-}
-
-// CloseWrite ends one direction, by which net/http lets clients read an answer before it closes their connection.
-func (c *leftConn) CloseWrite() error {
-	half, ok := c.Conn.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return half.CloseWrite() //nolint:wrapcheck // it is the connection
 }

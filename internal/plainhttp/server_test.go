@@ -42,6 +42,10 @@ func startWith(t *testing.T, readHeaderTimeout time.Duration) *running {
 	s.Server = &plainhttp.Server{
 		Handler: http.HandlerFunc(s.plain), Serves: func(path string) bool { return strings.HasPrefix(path, "/plain") }, Logger: logger, Now: time.Now,
 		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		Refuse: func(w http.ResponseWriter, status int, why string) {
+			w.WriteHeader(status)
+			_, _ = fmt.Fprintf(w, "refused: %s", why)
+		},
 		Rest: &http.Server{ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, Handler: echo("net/http"), ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)},
 	}
 	ended := make(chan error, 1)
@@ -176,11 +180,70 @@ func TestWhatIsNotPlainGoesToNetHTTPWithAllThatFollows(t *testing.T) {
 	}
 }
 
-func TestALargeHeadIsRefusedByNetHTTP(t *testing.T) {
-	c := start(t).dial(t)
-	c.send("GET /plain/1 HTTP/1.1\r\nHost: k\r\nX-Large: " + strings.Repeat("a", 40<<10) + "\r\n\r\n")
-	if response, _ := c.answer(http.MethodGet); response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("answered %s", response.Status)
+// Some clients send a line end behind the body of a POST, which is no beginning of a request.
+func TestALineEndBehindABodyIsSkipped(t *testing.T) {
+	s := start(t)
+	for _, after := range []string{"\r\n", "\n", "\r\n\r\n"} {
+		c := s.dial(t)
+		c.send(second + after)
+		c.expect("plain POST /plain/2 [] body")
+		c.send(second + after + first + rest)
+		c.expect("plain POST /plain/2 [] body")
+		c.expect(`plain GET /plain/1 ["a"] `)
+		c.expect("net/http POST /rest [] more")
+	}
+}
+
+// Lines may end without a carriage return (RFC 9112, section 2.2). Who waits for one must not wait for ever.
+func TestWhatNeverBecomesPlainIsNotWaitedFor(t *testing.T) {
+	s := start(t)
+	c := s.dial(t)
+	c.send("POST /plain/1 HTTP/1.1\nHost: k\nContent-Length: 4\n\nbody")
+	c.expect("net/http POST /plain/1 [] body")
+	for _, malformed := range []string{"\r\n", "\x16\x03\x01\x00\x01\n"} {
+		c := s.dial(t)
+		c.send(malformed)
+		if response, _ := c.answer(http.MethodGet); response.StatusCode != http.StatusBadRequest {
+			t.Errorf("%q is answered %s", malformed, response.Status)
+		}
+	}
+}
+
+// Whichever request of a connection it is, and whoever serves that, what cannot be read is refused in the server's words.
+func TestWhatCannotBeReadIsRefusedInTheServersWords(t *testing.T) {
+	s := start(t)
+	const line = "GET /plain/1 HTTP/1.1\r\nHost: k\r\n"
+	for what, c := range map[string]struct {
+		request string
+		status  int
+		why     string
+	}{
+		"one large field":      {line + "X-Large: " + strings.Repeat("a", 1<<20) + "\r\n\r\n", 431, ""},
+		"many small fields":    {line + strings.Repeat("X-Small: a\r\n", 100_000) + "\r\n", 431, ""},
+		"a long target":        {"GET /plain/" + strings.Repeat("a", 1<<20) + " HTTP/1.1\r\nHost: k\r\n\r\n", 431, ""},
+		"no end of a line":     {strings.Repeat("a", 1<<20), 431, ""},
+		"a malformed line":     {"GET\r\n\r\n", 400, ""},
+		"a malformed field":    {line + "X Y: a\r\n\r\n", 400, "invalid header name"},
+		"no host":              {"GET /plain/1 HTTP/1.1\r\n\r\n", 400, "missing required Host header"},
+		"an unknown encoding":  {line + "Transfer-Encoding: gzip\r\n\r\n", 501, ""},
+		"an unknown version":   {"GET /plain/1 HTTP/3.0\r\nHost: k\r\n\r\n", 505, "unsupported protocol version"},
+		"lengths that differ":  {line + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400, ""},
+		"a length and a chunk": {line + "Content-Length: 5\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, ""},
+	} {
+		for _, before := range []string{"", first, rest, first + rest} {
+			client := s.dial(t)
+			client.send(before)
+			for i := range strings.Count(before, " HTTP/1.1") {
+				if response, _ := client.answer(http.MethodGet); response.StatusCode != http.StatusOK {
+					t.Fatalf("%s: request %d before is answered %s", what, i, response.Status)
+				}
+			}
+			go func() { _, _ = io.WriteString(client, c.request) }() // the server need not read all of it
+			response, body := client.answer(http.MethodGet)
+			if response.StatusCode != c.status || body != "refused: "+c.why || !response.Close || response.Header.Get("Date") == "" {
+				t.Errorf("%s: answered %s, %q, close %t", what, response.Status, body, response.Close)
+			}
+		}
 	}
 }
 
@@ -294,6 +357,20 @@ func TestAStopAtAnyMomentEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		cancel()
+	}
+}
+
+// A head that begins and does not end is no request under way, whichever of its connection it is.
+func TestAStopDoesNotWaitForASlowHead(t *testing.T) {
+	s := start(t)
+	begun := s.dial(t)
+	begun.send(first + "GET /plain/2 HTTP/1.1\r\nHost:")
+	begun.expect(`plain GET /plain/1 ["a"] `)
+	s.dial(t).send("GET /plain/2 HTTP/1.1\r\nHost:")
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second) // less than the server's ReadHeaderTimeout
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Errorf("stopped with %v", err)
 	}
 }
 
