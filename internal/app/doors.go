@@ -14,6 +14,7 @@ import (
 	"github.com/keywright/keywright/internal/httpapi"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/manage"
+	"github.com/keywright/keywright/internal/query"
 	"github.com/keywright/keywright/internal/validate"
 )
 
@@ -38,13 +39,34 @@ func (v validator) Validate(ctx context.Context, tenant lifecycle.TenantID, p *v
 	return verdict, err //nolint:wrapcheck // the service says what failed
 }
 
+// catalogue is the database as validators ask it for names.
+type catalogue struct{ manage.Store }
+
+var _ validate.Catalogue = catalogue{}
+
+// HasAPI implements validate.Catalogue.
+func (c catalogue) HasAPI(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.APIID) (bool, error) {
+	var found []lifecycle.API
+	err := c.Get(ctx, tenant, &found, []string{string(id)})
+	return len(found) > 0, err
+}
+
+// HasEnvironment implements validate.Catalogue.
+func (c catalogue) HasEnvironment(ctx context.Context, tenant lifecycle.TenantID, slug string) (bool, error) {
+	first := 1
+	found, err := c.Environments(ctx, tenant, query.EnvironmentQuery{
+		Filter: &query.EnvironmentFilter{Slug: &query.StringComparator{Eq: &slug}}, Page: query.Page{First: &first},
+	}, manage.Moment{})
+	return err == nil && len(found.Edges) > 0, err
+}
+
 // isHot reports whether the path is asked for every call of an API.
 func isHot(path string) bool { return path == httpapi.ValidatePath || httpapi.IsAuthorizePath(path) }
 
 // doors answers what is hot, past everything that other requests go through.
-func (s *Server) doors(authenticate httpapi.Authenticate, metrics *httpapi.Metrics, validator validator, apis *authorize.APIs) http.Handler {
+func (s *Server) doors(authenticate httpapi.Authenticate, metrics *httpapi.Metrics, validator validator) http.Handler {
 	now := s.config.now()
-	door := &authorize.Door{Validator: validator, Asserter: s.oauth.asserts, APIs: apis, Now: now, Logger: s.logger}
+	door := &authorize.Door{Validator: validator, Asserter: s.oauth.asserts, Now: now, Logger: s.logger}
 	if s.grpcListener != nil {
 		s.grpc = extauthz.NewServer(&extauthz.Service{Door: door, Now: now, Observe: metrics.Observer("ext_authz")}, s.logger)
 	}

@@ -18,7 +18,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/keywright/keywright/internal/app/projection"
-	"github.com/keywright/keywright/internal/authorize"
 	"github.com/keywright/keywright/internal/httpapi"
 	"github.com/keywright/keywright/internal/jobs"
 	"github.com/keywright/keywright/internal/lifecycle"
@@ -151,6 +150,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	s.validation = validate.New(validate.Config{
 		Keyring: keyring, Store: db, NotFound: manage.ErrNotFound, Digests: db.Digests, Entries: projection.ForValidators{State: s.shared}, Log: late,
 		Uses: s.uses, Limits: s.limits, LoadTimeout: s.config.LoadTimeout, Now: now, Elapsed: elapsed, Logger: s.logger,
+		Catalogue: catalogue{db},
 	})
 	s.follower = live.NewFollower(live.Config{
 		Log: db, State: projection.ForFollower{State: s.shared}, Near: projection.ForNear{Service: s.validation}, Now: now, Elapsed: elapsed, Logger: s.logger,
@@ -174,15 +174,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		return err
 	}
 	s.validation.Tokens = s.oauth.tokens
-	apis, err := authorize.NewAPIs(func(ctx context.Context, tenant lifecycle.TenantID, api lifecycle.APIID) (bool, error) {
-		var found []lifecycle.API
-		err := db.Get(ctx, tenant, &found, []string{string(api)})
-		return len(found) > 0, err
-	})
-	if err != nil {
-		return err
-	}
-	s.serveOver(db, keyring, apis, now)
+	s.serveOver(db, keyring, now)
 	return s.runJobs()
 }
 
@@ -216,17 +208,17 @@ func openShared(c Config, logger *slog.Logger) (shared.State, error) {
 	return state, nil
 }
 
-func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, apis *authorize.APIs, now func() time.Time) {
+func (s *Server) serveOver(db manage.Store, keyring *secret.Keyring, now func() time.Time) {
 	authenticate := manage.NewAuthenticator(db, keyring, now).Authenticate
 	metrics := httpapi.NewMetrics()
 	s.registerMetrics(metrics.Registry, s.validation)
 	s.registerLimits(metrics.Registry)
 	validators := validator{s.validation, metrics}
 	s.graph = s.newGraph(db, authenticate, validators)
-	hot := s.doors(authenticate, metrics, validators, apis)
+	hot := s.doors(authenticate, metrics, validators)
 	rest := httpapi.Middleware(s.logger, metrics, now, s.routes(authenticate, metrics))
 	s.http = &plainhttp.Server{
-		Handler: hot, Serves: isHot, Now: machineTime, Logger: s.logger,
+		Handler: hot, Serves: isHot, Refuse: httpapi.RefuseUnread, Now: machineTime, Logger: s.logger,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	s.http.Rest = &http.Server{

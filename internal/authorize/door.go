@@ -31,7 +31,6 @@ type Asserter interface {
 type Door struct {
 	Validator Validator
 	Asserter  Asserter // nil: nothing is signed
-	APIs      *APIs    // nil: that an API does not exist is told like that the key is not for it
 	Now       func() time.Time
 	Logger    *slog.Logger
 
@@ -99,11 +98,8 @@ func (d *Door) Decide(ctx context.Context, gateway *lifecycle.GatewayFacts, call
 		return *d.undecided("could not decide over a call", err)
 	}
 	answer := Answer{Reason: Reason(verdict.Code), RetryAfter: verdict.RetryAfter, Source: source}
-	switch {
-	case verdict.IsValid():
+	if verdict.IsValid() {
 		d.admit(&answer, gateway, verdict.Facts)
-	case verdict.Code == lifecycle.VerdictForbidden && call.APIID != "" && d.APIs != nil && !d.APIs.Exists(ctx, gateway.TenantID, call.APIID):
-		answer.Reason = UnknownAPI
 	}
 	return answer
 }

@@ -11,8 +11,6 @@ const (
 	Admitted = Reason(lifecycle.VerdictValid)
 	// UnknownGateway says that there is no gateway token, more than one, or one of no gateway.
 	UnknownGateway Reason = "GATEWAY_UNAUTHENTICATED"
-	// UnknownAPI says that what the gateway's configuration names is no API.
-	UnknownAPI Reason = "API_UNKNOWN"
 	// AmbiguousCall says that what the gateway says of the call cannot be told from what its client says: a header in which
 	// the gateway describes the call stands there twice, or one that some applications take for ours.
 	AmbiguousCall Reason = "CALL_AMBIGUOUS"
@@ -24,6 +22,8 @@ const (
 	CredentialInQuery Reason = "CREDENTIAL_IN_QUERY"
 	// MalformedCredential says that the Authorization header does not have the form of its scheme.
 	MalformedCredential Reason = "CREDENTIAL_MALFORMED"
+	// HeadersTooLarge says that the headers of the call are larger than what is read of them.
+	HeadersTooLarge Reason = "HEADERS_TOO_LARGE"
 	// Undecided says that nobody could be asked in time.
 	Undecided Reason = "UNDECIDED"
 )
@@ -37,6 +37,7 @@ const (
 	Unauthenticated Outcome = 401 // no credential, or one that does not work
 	Forbidden       Outcome = 403 // one that works, but not here
 	TooMany         Outcome = 429 // one that works, but not now
+	TooLarge        Outcome = 431 // nothing was looked at: there is too much of it
 	Unavailable     Outcome = 503 // nothing could be decided
 )
 
@@ -51,9 +52,10 @@ func (r Reason) Outcome() Outcome {
 		return Unauthenticated
 	case Reason(lifecycle.VerdictRateLimited), Reason(lifecycle.VerdictQuotaExceeded):
 		return TooMany
+	case HeadersTooLarge:
+		return TooLarge
 	case Undecided:
 		return Unavailable
-	case UnknownAPI:
 	}
 	return Forbidden
 }
@@ -70,6 +72,8 @@ func (o Outcome) Body() string {
 		return `{"error":{"code":"UNAUTHENTICATED","message":"a valid credential is needed"}}` + "\n"
 	case TooMany:
 		return `{"error":{"code":"TOO_MANY_REQUESTS","message":"too many calls: try again later"}}` + "\n"
+	case TooLarge:
+		return `{"error":{"code":"HEADERS_TOO_LARGE","message":"the headers of the request are too large"}}` + "\n"
 	case Unavailable:
 		return `{"error":{"code":"UNAVAILABLE","message":"the call cannot be checked now: try again later"}}` + "\n"
 	case Forbidden:

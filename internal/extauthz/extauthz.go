@@ -29,8 +29,12 @@ const (
 	tokenKey = "x-keywright-gateway-token"
 	// apiKey is the context extension in which Envoy's configuration of a route names its API.
 	apiKey = "keywright_api_id"
-	// maxRequest is the size of a question, in bytes. It holds the headers of a call and no body.
-	maxRequest = 256 << 10
+	// maxRequest is the size of a question that is read, in bytes, and maxCall that of the call in one that is looked at:
+	// its headers and no body. What is between the two is refused in words.
+	maxRequest = 2 << 20
+	maxCall    = 256 << 10
+	// maxMetadata is the size of what Envoy's configuration adds, in bytes.
+	maxMetadata = 32 << 10
 	// maxStreams bounds what one Envoy can ask at a time.
 	maxStreams = 1000
 )
@@ -47,7 +51,7 @@ type Service struct {
 
 // NewServer returns a gRPC server with the service. A panic is an error of one question, and no yes.
 func NewServer(s *Service, logger *slog.Logger) *grpc.Server {
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxRequest), grpc.MaxConcurrentStreams(maxStreams), grpc.UnaryInterceptor(
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxRequest), grpc.MaxHeaderListSize(maxMetadata), grpc.MaxConcurrentStreams(maxStreams), grpc.UnaryInterceptor(
 		func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
 			defer func() {
 				if p := recover(); p != nil {
@@ -80,18 +84,28 @@ func (s *Service) Check(ctx context.Context, request *auth.CheckRequest) (*auth.
 
 func (s *Service) decide(ctx context.Context, gateway *lifecycle.GatewayFacts, attributes *auth.AttributeContext) authorize.Answer {
 	http := attributes.GetRequest().GetHttp()
+	if size(http) > maxCall {
+		return authorize.Answer{Reason: authorize.HeadersTooLarge}
+	}
 	call := authorize.Call{
 		APIKeys: values(http, "x-api-key"), Authorizations: values(http, "authorization"),
 		Target: target(http), APIID: lifecycle.APIID(attributes.GetContextExtensions()[apiKey]),
 	}
-	if call.APIID != "" {
-		if kind, err := lifecycle.KindOf(string(call.APIID)); err != nil || kind != lifecycle.KindAPI {
-			return authorize.Answer{Reason: authorize.UnknownAPI}
-		}
-	}
 	// The zero address, of what cannot be read, is within no network.
 	call.Address, _ = netip.ParseAddr(attributes.GetSource().GetAddress().GetSocketAddress().GetAddress())
 	return s.Door.Decide(ctx, gateway, &call)
+}
+
+// size is that of what a client writes, in bytes.
+func size(http *auth.AttributeContext_HttpRequest) int {
+	n := len(http.GetPath()) + len(http.GetQuery())
+	for name, value := range http.GetHeaders() {
+		n += len(name) + len(value)
+	}
+	for _, h := range http.GetHeaderMap().GetHeaders() {
+		n += len(h.GetKey()) + len(h.GetValue()) + len(h.GetRawValue())
+	}
+	return n
 }
 
 // values are those of one header, whose name is in lower case. Envoy joins what was sent apart, unless it is told to send
@@ -175,7 +189,7 @@ func refuse(gateway *lifecycle.GatewayFacts, answer *authorize.Answer) *auth.Che
 	case authorize.TooMany, authorize.Unavailable:
 		code = codes.Unavailable
 		denied.Headers = append(denied.Headers, set("Retry-After", strconv.Itoa(answer.RetryAfterSeconds())))
-	case authorize.Allow, authorize.Forbidden:
+	case authorize.Allow, authorize.Forbidden, authorize.TooLarge:
 	}
 	if gateway == nil || gateway.IsReasonShown {
 		denied.Headers = append(denied.Headers, set(authorize.ReasonHeader, string(answer.Reason)))

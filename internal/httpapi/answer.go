@@ -1,11 +1,13 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/keywright/keywright/internal/authorize"
 	"github.com/keywright/keywright/internal/lifecycle"
 )
 
@@ -93,6 +95,26 @@ func appendText(b []byte, text string) []byte {
 // WriteError answers with {"error": {"code", "message", "requestId"}}.
 func WriteError(w http.ResponseWriter, status int, code, message, requestID string) {
 	writeJSON(w, status, map[string]any{"error": map[string]string{"code": code, "message": message, "requestId": requestID}})
+}
+
+// RefuseUnread answers a request that could not be read, so that nobody knows what it asks for or who asks: the same
+// whatever the address. A gateway is told the reason in the header where [Authorize] tells it.
+func RefuseUnread(w http.ResponseWriter, status int, why string) {
+	header := w.Header()
+	header["Cache-Control"], header["X-Content-Type-Options"] = headerNoStore, headerNoSniff
+	switch status {
+	case http.StatusRequestHeaderFieldsTooLarge:
+		header["Content-Type"] = headerJSON
+		header[authorize.ReasonHeader] = []string{string(authorize.HeadersTooLarge)}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(authorize.TooLarge.Body())) // a client that went away needs no answer
+	case http.StatusNotImplemented:
+		WriteError(w, status, "NOT_IMPLEMENTED", "the body is encoded in a way that is not known here", newRequestID())
+	case http.StatusHTTPVersionNotSupported:
+		WriteError(w, status, "HTTP_VERSION_NOT_SUPPORTED", "this version of HTTP is not spoken here", newRequestID())
+	default:
+		WriteError(w, status, "BAD_REQUEST", cmp.Or(why, "the request is malformed"), newRequestID())
+	}
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

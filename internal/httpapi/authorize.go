@@ -70,10 +70,7 @@ func (h *Authorize) decide(ctx context.Context, gateway *lifecycle.GatewayFacts,
 		return authorize.Answer{Reason: authorize.AmbiguousCall}
 	}
 	if gateway.Dialect != lifecycle.DialectEnvoy {
-		var isAPI bool
-		if call.APIID, isAPI = apiOf(r.URL.Path); !isAPI {
-			return authorize.Answer{Reason: authorize.UnknownAPI}
-		}
+		call.APIID = apiOf(r.URL.Path)
 	}
 	return h.door.Decide(ctx, gateway, &call)
 }
@@ -127,14 +124,9 @@ func (h *Authorize) describe(call *authorize.Call, gateway *lifecycle.GatewayFac
 	return true
 }
 
-// apiOf reads the API that the path names, if it names one.
-func apiOf(path string) (lifecycle.APIID, bool) {
-	name := strings.TrimPrefix(path[len(AuthorizePath):], "/")
-	if name == "" {
-		return "", true
-	}
-	kind, err := lifecycle.KindOf(name)
-	return lifecycle.APIID(name), err == nil && kind == lifecycle.KindAPI
+// apiOf is the API that the path names; empty: none.
+func apiOf(path string) lifecycle.APIID {
+	return lifecycle.APIID(strings.TrimPrefix(path[len(AuthorizePath):], "/"))
 }
 
 // admit says who calls. Without a call of WriteHeader the status is 200 and the body is empty.
@@ -174,7 +166,7 @@ func refuse(w http.ResponseWriter, gateway *lifecycle.GatewayFacts, answer *auth
 		header["Www-Authenticate"] = []string{authorize.Challenge}
 	case authorize.TooMany, authorize.Unavailable:
 		header["Retry-After"] = []string{strconv.Itoa(answer.RetryAfterSeconds())}
-	case authorize.Allow, authorize.Forbidden:
+	case authorize.Allow, authorize.Forbidden, authorize.TooLarge:
 	}
 	// Who is no gateway has to know that much, to put its configuration right.
 	if gateway == nil || gateway.IsReasonShown {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/keywright/keywright/internal/authorize"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/oauth"
 	"github.com/keywright/keywright/internal/secret"
@@ -68,6 +69,7 @@ func (h Introspection) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	token := r.PostForm.Get("token")
 	if token == "" {
+		giveReason(w, string(authorize.NoCredential))
 		refuseOAuth(w, http.StatusBadRequest, "invalid_request", "token is needed")
 		return
 	}
@@ -90,6 +92,7 @@ func (h Introspection) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h Introspection) asker(w http.ResponseWriter, r *http.Request) (Asker, bool) {
 	id, credential, err := h.credential(r)
 	if err != nil {
+		giveReason(w, string(authorize.UnknownGateway))
 		return Asker{}, refuseOAuth(w, http.StatusUnauthorized, "invalid_client", err.Error())
 	}
 	asker, err := h.Identify(r.Context(), id, credential)
@@ -97,6 +100,7 @@ func (h Introspection) asker(w http.ResponseWriter, r *http.Request) (Asker, boo
 		return asker, true
 	}
 	if h.IsUnauthenticated(err) {
+		giveReason(w, string(authorize.UnknownGateway))
 		return Asker{}, refuseOAuth(w, http.StatusUnauthorized, "invalid_client", "who asks is not known")
 	}
 	if refused, ok := errors.AsType[*lifecycle.Refusal](err); ok {

@@ -2,13 +2,14 @@ package httpapi
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/keywright/keywright/internal/authorize"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/strictjson"
@@ -21,16 +22,23 @@ const maxBatch = 500
 // maxScopes is the largest number of scopes that one call may need.
 const maxScopes = 100
 
+// What a body can be refused for. Each has a code of its own where a gateway can do something about it in particular.
 var (
 	// errPresentation says what a body must be. It never says what the body is: that could hold a credential.
-	errPresentation = errors.New("the body must be one JSON object in UTF-8 with the texts credential, publicIdentifier, apiId, " +
+	errPresentation = badRequest("the body must be one JSON object in UTF-8 with the texts credential, publicIdentifier, apiId, " +
 		"environmentSlug and ipAddress and the list of texts scopes, each once at most, or a list of such objects")
-	errNoCredential = errors.New("credential: a value is needed")
-	errAddress      = errors.New("ipAddress: must be an IPv4 or IPv6 address")
-	errNUL          = errors.New("NUL characters are not allowed")
-	errScopes       = fmt.Errorf("scopes: at most %d are allowed", maxScopes)
-	errBatch        = fmt.Errorf("a list must hold from 1 to %d objects", maxBatch)
+	errNoCredential   = &failure{http.StatusBadRequest, string(authorize.NoCredential), "credential: a value is needed"}
+	errTwoCredentials = &failure{http.StatusBadRequest, string(authorize.AmbiguousCredential), "credential: stands there twice"}
+	errAddress        = badRequest("ipAddress: must be an IPv4 or IPv6 address")
+	errNUL            = badRequest("NUL characters are not allowed")
+	errScopes         = badRequest(fmt.Sprintf("scopes: at most %d are allowed", maxScopes))
+	errEmptyBatch     = badRequest("a list must hold an object")
+	errBatch          = &failure{http.StatusBadRequest, "BATCH_TOO_LARGE", fmt.Sprintf("a list must hold at most %d objects", maxBatch)}
 )
+
+func badRequest(message string) *failure {
+	return &failure{http.StatusBadRequest, "BAD_REQUEST", message}
+}
 
 // question is one object of a body, before it is checked.
 type question struct {
@@ -67,7 +75,13 @@ func hasNUL(s string) bool { return strings.IndexByte(s, 0) >= 0 }
 // decodeQuestions reads the body of a validation: one object, or a list of them. The names of members are exact, and
 // none stands twice: what another reader on the way has seen is what is judged.
 func decodeQuestions(body []byte) (questions []question, isList bool, err error) {
-	if !utf8.Valid(body) || strictjson.RepeatsMember(body) {
+	repeated, isRepeated := strictjson.RepeatedMember(body)
+	switch {
+	case !utf8.Valid(body):
+		return nil, false, errPresentation
+	case isRepeated && repeated == "credential":
+		return nil, false, errTwoCredentials
+	case isRepeated:
 		return nil, false, errPresentation
 	}
 	var members []map[string]json.RawMessage
@@ -80,7 +94,9 @@ func decodeQuestions(body []byte) (questions []question, isList bool, err error)
 	switch {
 	case err != nil:
 		return nil, isList, errPresentation
-	case len(members) < 1 || len(members) > maxBatch:
+	case len(members) == 0:
+		return nil, isList, errEmptyBatch
+	case len(members) > maxBatch:
 		return nil, isList, errBatch
 	}
 	questions = make([]question, len(members))

@@ -13,6 +13,7 @@ import (
 	oautherrors "github.com/go-oauth2/oauth2/v4/errors"
 	"github.com/go-oauth2/oauth2/v4/server"
 
+	"github.com/keywright/keywright/internal/authorize"
 	"github.com/keywright/keywright/internal/oauth"
 	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/validate"
@@ -111,25 +112,34 @@ func readForm(w http.ResponseWriter, r *http.Request) bool {
 		return refuseOAuth(w, http.StatusMethodNotAllowed, "invalid_request", "only POST is answered here")
 	}
 	if r.URL.RawQuery != "" {
+		giveReason(w, string(authorize.CredentialInQuery))
 		return refuseOAuth(w, http.StatusBadRequest, "invalid_request", "parameters belong in the body, never in the address")
 	}
 	if !hasMediaType(r, "application/x-www-form-urlencoded") {
+		giveReason(w, codeMediaType)
 		return refuseOAuth(w, http.StatusUnsupportedMediaType, "invalid_request", "the body must be application/x-www-form-urlencoded")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	switch err := r.ParseForm(); {
 	case errors.As(err, new(*http.MaxBytesError)):
+		giveReason(w, codePayload)
 		return refuseOAuth(w, http.StatusRequestEntityTooLarge, "invalid_request", "the body must not be larger than 64 KiB")
 	case err != nil: // its text could hold a secret
 		return refuseOAuth(w, http.StatusBadRequest, "invalid_request", "the body is not a form")
 	}
-	for _, values := range r.PostForm {
+	for name, values := range r.PostForm {
 		if len(values) > 1 {
+			if name == "token" || name == "client_secret" {
+				giveReason(w, string(authorize.AmbiguousCredential))
+			}
 			return refuseOAuth(w, http.StatusBadRequest, "invalid_request", "a parameter stands twice")
 		}
 	}
 	return true
 }
+
+// giveReason tells whoever looks after a client or a gateway what the words of RFC 6749 leave open.
+func giveReason(w http.ResponseWriter, reason string) { w.Header().Set(authorize.ReasonHeader, reason) }
 
 func hasMediaType(r *http.Request, want string) bool {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))

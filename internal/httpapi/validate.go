@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +28,8 @@ const (
 
 	// maxValidateBody is the largest body of a validation, in bytes.
 	maxValidateBody = 128 << 10
+	codeMediaType   = "UNSUPPORTED_MEDIA_TYPE"
+	codePayload     = "PAYLOAD_TOO_LARGE"
 	// atOnce is how many credentials of one list are looked up at a time.
 	atOnce = 8
 )
@@ -85,6 +89,11 @@ type failure struct {
 
 func (f *failure) Error() string { return f.message }
 
+var (
+	errEnvironment = &failure{http.StatusBadRequest, "ENVIRONMENT_MISMATCH", "environmentSlug: is not that of the gateway, and may be left out"}
+	errInQuery     = &failure{http.StatusBadRequest, string(authorize.CredentialInQuery), "a credential belongs in the body, never in the address"}
+)
+
 // Headers that are the same in many answers. Their slices are shared, so nobody may append to them.
 var (
 	headerJSON    = []string{"application/json"}
@@ -135,8 +144,11 @@ func (h *Validate) answer(r *http.Request, memory *buffer) ([]byte, error) {
 		return nil, &failure{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "only POST is answered here"}
 	}
 	who, err := h.caller(r)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case r.URL.RawQuery != "" && hasCredential(r.URL.RawQuery):
+		return nil, errInQuery
 	}
 	questions, isList, err := readQuestions(r, memory)
 	if err != nil {
@@ -158,11 +170,11 @@ func (h *Validate) answer(r *http.Request, memory *buffer) ([]byte, error) {
 // decide answers one question. p is memory for it, which nobody keeps.
 func (h *Validate) decide(ctx context.Context, who caller, q *question, p *validate.Presentation) (lifecycle.Verdict, error) {
 	if err := q.present(p); err != nil {
-		return lifecycle.Verdict{}, &failure{http.StatusBadRequest, "BAD_REQUEST", err.Error()}
+		return lifecycle.Verdict{}, err
 	}
 	if who.environment != "" {
 		if p.EnvironmentSlug != "" && p.EnvironmentSlug != who.environment {
-			return lifecycle.Verdict{}, &failure{http.StatusBadRequest, "BAD_REQUEST", "environmentSlug: is not that of the gateway, and may be left out"}
+			return lifecycle.Verdict{}, errEnvironment
 		}
 		p.EnvironmentSlug = who.environment
 	}
@@ -186,9 +198,9 @@ func (h *Validate) decideAll(ctx context.Context, who caller, questions []questi
 		})
 	}
 	working.Wait()
-	for _, err := range errs {
+	for i, err := range errs {
 		if err != nil {
-			return nil, err
+			return nil, inList(i, err)
 		}
 	}
 	answer := append(memory.answer, '[')
@@ -200,6 +212,15 @@ func (h *Validate) decideAll(ctx context.Context, who caller, questions []questi
 	}
 	memory.answer = append(answer, ']', '\n')
 	return memory.answer, nil
+}
+
+// inList says which object of a list is refused.
+func inList(i int, err error) error {
+	why, isRefusal := errors.AsType[*failure](err)
+	if !isRefusal {
+		return err
+	}
+	return &failure{why.status, why.code, "[" + strconv.Itoa(i) + "]." + why.message}
 }
 
 // caller finds out who asks.
@@ -266,7 +287,7 @@ func readQuestions(r *http.Request, memory *buffer) (questions []question, isLis
 	if kinds := r.Header["Content-Type"]; len(kinds) != 1 || kinds[0] != "application/json" {
 		media, _, err := mime.ParseMediaType(strings.Join(kinds, ","))
 		if err != nil || media != "application/json" {
-			return nil, false, &failure{http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "the body must be application/json"}
+			return nil, false, &failure{http.StatusUnsupportedMediaType, codeMediaType, "the body must be application/json"}
 		}
 	}
 	if memory.body, err = readBody(r, memory.body[:0]); err != nil {
@@ -277,15 +298,24 @@ func readQuestions(r *http.Request, memory *buffer) (questions []question, isLis
 		memory.questions = questions
 		return questions, isList, nil
 	}
-	if questions, isList, err = decodeQuestions(memory.body); err != nil {
-		return nil, false, &failure{http.StatusBadRequest, "BAD_REQUEST", err.Error()}
+	return decodeQuestions(memory.body)
+}
+
+// hasCredential reports whether the query of the question itself has what looks like a credential. All else in it is
+// ignored.
+func hasCredential(query string) bool {
+	values, _ := url.ParseQuery(query) // what can be read of it
+	for name := range values {
+		if strings.EqualFold(name, "credential") || strings.EqualFold(name, authorize.QueryParameter) {
+			return true
+		}
 	}
-	return questions, isList, nil
+	return false
 }
 
 // readBody appends the body to a buffer.
 func readBody(r *http.Request, into []byte) ([]byte, error) {
-	tooLarge := &failure{http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE", "the body must not be larger than 128 KiB"}
+	tooLarge := &failure{http.StatusRequestEntityTooLarge, codePayload, "the body must not be larger than 128 KiB"}
 	if r.ContentLength > maxValidateBody {
 		return into, tooLarge
 	}
@@ -301,7 +331,7 @@ func readBody(r *http.Request, into []byte) ([]byte, error) {
 		case errors.Is(err, io.EOF):
 			return into, nil
 		case err != nil: // cut short
-			return into, &failure{http.StatusBadRequest, "BAD_REQUEST", errPresentation.Error()}
+			return into, errPresentation
 		}
 	}
 }

@@ -9,13 +9,19 @@ import (
 // RepeatsMember reports whether an object somewhere in a valid JSON text has two members of one name. Readers differ in
 // which of the two they believe, so what a proxy judged may not be what is done.
 func RepeatsMember(text []byte) bool {
+	_, isRepeated := RepeatedMember(text)
+	return isRepeated
+}
+
+// RepeatedMember is the first name that RepeatsMember finds twice.
+func RepeatedMember(text []byte) (name string, isRepeated bool) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	var around []*level
 	for {
 		token, err := decoder.Token()
 		if err != nil {
-			return false // the end, or a text that is not valid
+			return "", false // the end, or a text that is not valid
 		}
 		var here *level
 		if len(around) > 0 {
@@ -27,7 +33,8 @@ func RepeatsMember(text []byte) bool {
 			continue
 		}
 		if here != nil && here.repeats(token) {
-			return true
+			name, _ = token.(string)
+			return name, true
 		}
 		switch token {
 		case json.Delim('{'):

@@ -29,7 +29,7 @@ type Presentation struct {
 	// ByToken says that an access token with these scopes stands for the credential.
 	ByToken     bool
 	TokenScopes []string
-	// IsNoCall says that the question is not about a call, so that no limit counts it.
+	// IsNoCall says that the question is not about a call, so that no limit counts it and it is no use of the key.
 	IsNoCall bool
 }
 
@@ -79,6 +79,8 @@ type Config struct {
 	Uses     *Uses  // nil: uses are not recorded
 	Limits   Limits // nil: nothing is counted
 	Tokens   Tokens // nil: access tokens are malformed credentials. Set before the first question is asked
+	// Catalogue tells names that nobody has from those that a key is not for; nil: both are told alike.
+	Catalogue Catalogue
 	// Now is the clock that expiry is judged by. Elapsed only moves forward and is the one that Log counts by.
 	Now     func() time.Time
 	Elapsed func() time.Duration
@@ -107,6 +109,7 @@ type Service struct {
 	entries  breaker
 	counts   counts
 	guesses  *guesses
+	names    *names
 }
 
 // New returns a service.
@@ -121,6 +124,7 @@ func New(c Config) *Service {
 	}
 	s := &Service{
 		Config: c, versions: c.Keyring.Versions(), slots: make(chan struct{}, c.Loads), marks: newMarks(), issued: newIssued(c.Digests), guesses: newGuesses(),
+		names: newNames(c),
 	}
 	s.keys = newFinder(s, newKeys(s), c.Near, s.issued)
 	s.gateways = newFinder(s, gateways{s}, gatewayCount, nil)
@@ -207,7 +211,11 @@ func (s *Service) decide(ctx context.Context, facts *lifecycle.Facts, isNear boo
 	case isNear:
 		s.counts.near.Add(1)
 	}
-	return s.judge(ctx, facts, p), nil
+	verdict := s.judge(ctx, facts, p)
+	if verdict.Code == lifecycle.VerdictForbidden || verdict.Code == lifecycle.VerdictWrongEnvironment {
+		verdict.Code = s.explain(ctx, facts.TenantID, p, verdict.Code)
+	}
+	return verdict, nil
 }
 
 // judge makes the verdict of this instant.
@@ -226,7 +234,7 @@ func (s *Service) judge(ctx context.Context, facts *lifecycle.Facts, p *Presenta
 		allowed := s.Limits.Take(ctx, facts, now)
 		verdict.Code, verdict.RetryAfter, verdict.Quota = allowed.Code, allowed.RetryAfter, allowed.Quota
 	}
-	if s.Uses != nil && verdict.Facts != nil {
+	if s.Uses != nil && verdict.Facts != nil && !p.IsNoCall {
 		s.Uses.Note(verdict.Facts, verdict.IsValid(), now, p.IPAddress.Unmap())
 	}
 	switch {

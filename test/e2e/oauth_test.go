@@ -185,7 +185,7 @@ func TestOAuth_AClientGetsATokenByAnyLibraryAndPassesEveryDoorWithIt(t *testing.
 			}
 			s.expectVerdict(t, name, vars{"credential": token.AccessToken}, "VALID")
 			s.expectVerdict(t, name+" in the right environment", vars{"credential": token.AccessToken, "environmentSlug": s.slug}, "VALID")
-			s.expectVerdict(t, name+" in another environment", vars{"credential": token.AccessToken, "environmentSlug": "nowhere"}, "WRONG_ENVIRONMENT")
+			s.expectVerdict(t, name+" in an unknown environment", vars{"credential": token.AccessToken, "environmentSlug": "nowhere"}, "ENVIRONMENT_UNKNOWN")
 			s.expectVerdict(t, name+" with a public identifier", vars{"credential": token.AccessToken, "publicIdentifier": c.id}, "NOT_FOUND")
 			a := introspect(t, s.Client, token.AccessToken)
 			for member, want := range map[string]any{

@@ -60,7 +60,7 @@ func TestR16_AChangePastTheServerIsInEffectOnEveryNodeWithinOneSecond(t *testing
 			{"UPDATE api_subscriptions SET status = 'CANCELED' WHERE application_id = '%[2]s'", "FORBIDDEN", ""},
 			{"UPDATE apis SET status = 'RETIRED' WHERE id = '%[3]s'", "FORBIDDEN", "UPDATE apis SET status = 'PUBLISHED' WHERE id = '%[3]s'"},
 			{"DELETE FROM api_subscription_key_sets WHERE key_set_id = '%[1]s'", "FORBIDDEN", ""},
-			{"UPDATE environments SET slug = 'moved' WHERE id = '%[4]s'", "WRONG_ENVIRONMENT", "UPDATE environments SET slug = '%[5]s' WHERE id = '%[4]s'"},
+			{"UPDATE environments SET slug = 'moved' WHERE id = '%[4]s'", "ENVIRONMENT_UNKNOWN", "UPDATE environments SET slug = '%[5]s' WHERE id = '%[4]s'"},
 			{"DELETE FROM keys WHERE key_set_id = '%[1]s'", "NOT_FOUND", ""},
 			{"UPDATE tenants SET status = 'SUSPENDED'", "SUSPENDED", "UPDATE tenants SET status = 'ACTIVE'"},
 		} {

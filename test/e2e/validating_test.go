@@ -67,7 +67,7 @@ func TestR42_AGatewayValidatesForItsTenantAndItsEnvironmentAlone(t *testing.T) {
 		question := vars{"credential": key}
 		expect("its own", as(token), question, 200, "VALID")
 		expect("of another environment", as(elsewhere), question, 200, "WRONG_ENVIRONMENT")
-		expect("named otherwise", as(token), vars{"credential": key, "environmentSlug": "elsewhere"}, 400, "BAD_REQUEST")
+		expect("named otherwise", as(token), vars{"credential": key, "environmentSlug": "elsewhere"}, 400, "ENVIRONMENT_MISMATCH")
 		expect("more scopes than a call can need", as(token), vars{"credential": key, "scopes": slices.Repeat([]string{"read"}, 101)}, 400, "BAD_REQUEST")
 		expect("no token", http.Header{}, question, 401, "UNAUTHENTICATED")
 		expect("a key instead of a token", as(key), question, 401, "UNAUTHENTICATED")
@@ -97,7 +97,7 @@ func TestAListOfCredentialsIsAnsweredInItsOrder(t *testing.T) {
 			t.Fatalf("%d, %d answers to %d questions", status, len(answer.List(t, "body")), len(list))
 		}
 		for i := range list {
-			want := []string{"VALID", "NOT_FOUND", "SUSPENDED", "WRONG_ENVIRONMENT"}[i%4]
+			want := []string{"VALID", "NOT_FOUND", "SUSPENDED", "ENVIRONMENT_UNKNOWN"}[i%4]
 			if got := answer.Text(t, "body", i, "code"); got != want {
 				t.Fatalf("answer %d is %s, want %s", i, got, want)
 			}

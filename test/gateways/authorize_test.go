@@ -159,15 +159,6 @@ func TestEveryRefusalHasItsReasonForTheGatewayAndOneTextForTheCaller(t *testing.
 	})
 }
 
-func TestHeadersOf1MBAreRefused(t *testing.T) {
-	y := newYard(t, apptest.Options{})
-	token := y.gateway(t, "NGINX", true)
-	r := y.ask(t, token, "GET", "/v1/authorize", with("X-Api-Key", y.valid, "X-Long", strings.Repeat("x", 1<<20)))
-	if r.status != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("%+v", r)
-	}
-}
-
 func TestAKeyInTheQueryIsTakenOnlyWhereTheEnvironmentAllowsItAndOnlyFromTheGatewaysOwnWords(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
 		y := newYard(t, o)

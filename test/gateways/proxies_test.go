@@ -240,6 +240,7 @@ func TestR40_RealGatewaysAdmitAndRefuseAsKeywrightSays(t *testing.T) {
 			f := newFront(t, kind)
 			f.admits(t)
 			f.refuses(t)
+			f.refusesWhatIsTooLarge(t, kind)
 			f.refusesWhenTheLinkIsBroken(t, kind)
 		})
 	}
@@ -312,6 +313,18 @@ func (f *front) refuses(t *testing.T) {
 		if r.status == 401 && r.header.Get("Www-Authenticate") == "" {
 			t.Errorf("%s: no challenge", what)
 		}
+	}
+}
+
+// refusesWhatIsTooLarge: headers that Keywright does not read. nginx and HAProxy do not read so many either.
+func (f *front) refusesWhatIsTooLarge(t *testing.T, kind proxy) {
+	t.Helper()
+	if kind.name == "nginx" || kind.name == "haproxy" {
+		return
+	}
+	r, seen := f.call(t, "GET", "/", with("X-API-Key", f.valid, "X-Large", strings.Repeat("x", 200<<10)), "")
+	if seen != nil || r.status != 431 || !strings.Contains(r.body, "HEADERS_TOO_LARGE") {
+		t.Errorf("headers of 200 kB: %+v", r)
 	}
 }
 

@@ -28,6 +28,7 @@ type yard struct {
 	expired                  string
 	elsewhere                string // valid in another environment
 	foreign, foreignToken    string // key and gateway token of another tenant
+	foreignAPI, foreignOpen  string // an API of it, and the token of a gateway that is told reasons
 	otherEnvironmentsGateway string
 	limited                  string // one call per second
 }
@@ -103,7 +104,8 @@ func (y *yard) fillForeign(t *testing.T) {
 	env, _ := w.Environment(t)
 	template := w.PolicyTemplate(t, "API_KEY", nil)
 	_, y.foreign = w.KeySet(t, w.Application(t, org).ID, env, template, nil)
-	y.foreignToken = y.gatewayIn(t, w, env, "NGINX", false)
+	y.foreignToken, y.foreignOpen = y.gatewayIn(t, w, env, "NGINX", false), y.gatewayIn(t, w, env, "NGINX", true)
+	y.foreignAPI = w.API(t, org, []string{env}, map[string]string{"API_KEY": template})
 }
 
 // gateway registers a gateway of the yard's environment and returns its token.

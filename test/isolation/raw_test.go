@@ -97,11 +97,12 @@ func validateRequests(w *tenant) []rawRequest {
 	}
 	const isJSON = "application/json"
 	return []rawRequest{
-		post("no key", isJSON, `{}`, 400, "BAD_REQUEST"), post("empty key", isJSON, `{"credential":""}`, 400, "BAD_REQUEST"), post("empty", isJSON, ``, 400, "BAD_REQUEST"),
+		post("no key", isJSON, `{}`, 400, "CREDENTIAL_MISSING"), post("empty key", isJSON, `{"credential":""}`, 400, "CREDENTIAL_MISSING"), post("empty", isJSON, ``, 400, "BAD_REQUEST"),
 		post("malformed", isJSON, `{"credential":"`+canary, 400, "BAD_REQUEST"), post("two values", isJSON, `{"credential":"a"}{}`, 400, "BAD_REQUEST"), post("array", isJSON, `["`+canary+`"]`, 400, "BAD_REQUEST"),
 		post("null", isJSON, `null`, 400, "BAD_REQUEST"), post("number", isJSON, `{"credential":1}`, 400, "BAD_REQUEST"),
 		post("unknown member", isJSON, fmt.Sprintf(`{"credential":%q,"tenantId":"ten_x"}`, w.apiKey), 400, "BAD_REQUEST"),
-		post("twice the same member", isJSON, fmt.Sprintf(`{"credential":"x","credential":%q}`, w.apiKey), 400, "BAD_REQUEST"),
+		post("two keys", isJSON, fmt.Sprintf(`{"credential":"x","credential":%q}`, w.apiKey), 400, "CREDENTIAL_AMBIGUOUS"),
+		post("twice the same member", isJSON, fmt.Sprintf(`{"credential":%q,"apiId":"a","apiId":"b"}`, w.apiKey), 400, "BAD_REQUEST"),
 		post("member in capitals", isJSON, fmt.Sprintf(`{"CREDENTIAL":%q}`, w.apiKey), 400, "BAD_REQUEST"),
 		post("NUL", isJSON, `{"credential":"a","apiId":"\u0000"}`, 400, "BAD_REQUEST"), post("NUL in the key", isJSON, `{"credential":"a\u0000"}`, 200, "NOT_FOUND"),
 		post("not UTF-8", isJSON, "{\"credential\":\"\xff\"}", 400, "BAD_REQUEST"),

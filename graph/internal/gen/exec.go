@@ -9180,6 +9180,10 @@ Results of a verification. New results may be added at any time; treat unknown o
 invalid.
 """
 enum VerdictCode {
+  """The key works, but there is no such API."""
+  API_UNKNOWN
+  """The key works, but there is no such environment."""
+  ENVIRONMENT_UNKNOWN
   """The validity ended."""
   EXPIRED
   """The key is not authorized for the API."""
