@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	flushEvery   = 5 * time.Second
-	flushBatch   = 500
-	flushTimeout = 5 * time.Second
+	flushEvery  = 5 * time.Second
+	flushBatch  = 500
+	sendTimeout = 5 * time.Second // for one batch
 	// maxUses bounds memory while the database is away: so many sums of one key in one hour are kept. Beyond it, uses
 	// of further keys are lost.
 	maxUses = 200_000
@@ -181,7 +181,7 @@ func (u *Uses) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ticker.C:
-			err := u.flushFor(ctx)
+			err := u.Flush(ctx)
 			if err != nil && !isFailing && ctx.Err() == nil {
 				u.logger.Warn("uses of keys cannot be recorded and are kept for later", "error", err)
 			}
@@ -191,15 +191,9 @@ func (u *Uses) Run(ctx context.Context) error {
 			u.collect()
 			u.flushing.Unlock()
 		case <-ctx.Done():
-			return u.flushFor(context.WithoutCancel(ctx))
+			return u.Flush(context.WithoutCancel(ctx)) // all of it, as long as the database takes it
 		}
 	}
-}
-
-func (u *Uses) flushFor(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-	defer cancel()
-	return u.Flush(ctx)
 }
 
 // Flush writes what was noted. What cannot be written is kept for the next time.
@@ -208,12 +202,18 @@ func (u *Uses) Flush(ctx context.Context) error {
 	defer u.flushing.Unlock()
 	u.collect()
 	for u.fill() {
-		if err := u.record(ctx, u.sending); err != nil {
+		if err := u.send(ctx); err != nil {
 			return fmt.Errorf("record uses of keys: %w", err)
 		}
 		u.sending.Uses = nil
 	}
 	return nil
+}
+
+func (u *Uses) send(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	return u.record(ctx, u.sending)
 }
 
 // collect adds what the stripes hold to the sums.

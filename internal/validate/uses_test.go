@@ -107,6 +107,28 @@ func TestUsesAreWrittenInBatchesAndOnShutdown(t *testing.T) {
 	})
 }
 
+// However many keys were used, a stop takes the time that it takes to write them all.
+func TestT10_AStopWritesAllThereIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		uses := validate.NewUses("node", func(ctx context.Context, batch validate.UseBatch) error {
+			time.Sleep(time.Second)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return l.write(ctx, batch)
+		}, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		for i := range 10_000 {
+			uses.Note(factsOf(i), true, time.Now(), from)
+		}
+		cancel()
+		if err := uses.Run(ctx); err != nil || len(l.sums) != 10_000 {
+			t.Errorf("%d sums are written: %v", len(l.sums), err)
+		}
+	})
+}
+
 func TestT7_ARejectedUseCountsAndIsNotTheLast(t *testing.T) {
 	l := newLedger()
 	uses := validate.NewUses("node", l.write, nil)

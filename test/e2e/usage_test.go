@@ -1,6 +1,10 @@
 package e2e
 
 import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,7 +42,7 @@ func TestT10_EachUseIsCountedOnceAcrossRestarts(t *testing.T) {
 		}
 		clock.pass(2 * time.Hour)
 		s.expectVerdict(t, "later", question, "VALID")
-		s.expectVerdict(t, "elsewhere", vars{"credential": key, "environmentSlug": "nowhere"}, "WRONG_ENVIRONMENT")
+		s.expectVerdict(t, "elsewhere", vars{"credential": key, "environmentSlug": "nowhere"}, "ENVIRONMENT_UNKNOWN")
 		s.move(t, "suspendKeySet", used)
 		s.expectVerdict(t, "suspended", question, "SUSPENDED")
 		s.restart(t)
@@ -69,6 +73,67 @@ func TestT10_EachUseIsCountedOnceAcrossRestarts(t *testing.T) {
 		}
 		if none := s.usage(t, unused, ""); none["successCount"] != 0.0 || none["rejectedCount"] != 0.0 || len(none.List(t, "buckets")) != 24 {
 			t.Errorf("a key set that was not used: %v", none)
+		}
+	})
+}
+
+// Every call that was answered is counted, and no other, wherever a stop falls into many of them.
+func TestT10_UsesAreExactOverAStopUnderLoad(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		set, key := s.world.KeySet(t, s.app(t).ID, s.env, s.template, nil)
+		_, token := s.world.Gateway(t, s.env)
+		address := s.URL
+		var answered atomic.Int64
+		enough := make(chan struct{})
+		var asking sync.WaitGroup
+		for range 8 {
+			asking.Go(func() {
+				client := http.Client{Transport: &http.Transport{}}
+				defer client.CloseIdleConnections()
+				for {
+					request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, address+"/v1/authorize", nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					request.Header = http.Header{"X-Keywright-Gateway-Token": {token}, "X-Api-Key": {key}}
+					answer, err := client.Do(request)
+					if err != nil {
+						return // it is stopped
+					}
+					_ = answer.Body.Close()
+					if answer.StatusCode == http.StatusOK && answered.Add(1) == 400 {
+						close(enough)
+					}
+				}
+			})
+		}
+		<-enough
+		s.restart(t)
+		asking.Wait()
+		if got := s.usage(t, set, ""); got["successCount"] != float64(answered.Load()) || got["rejectedCount"] != 0.0 {
+			t.Errorf("%d calls were answered, counted are %v and %v", answered.Load(), got["successCount"], got["rejectedCount"])
+		}
+	})
+}
+
+// A request for a token is no call: it uses up no limit, and is neither accepted nor rejected, wherever it comes from.
+func TestT7_ARequestForATokenIsNoUse(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		s := newScene(t, o)
+		limited := s.world.PolicyTemplate(t, "OAUTH2_CLIENT", vars{"limits": vars{"allowedNetworks": []string{"192.0.2.0/24"}}})
+		made := s.change(t, "createKeySet", "keySet { id } "+credentials, vars{
+			"applicationId": s.app(t).ID, "environmentId": s.env, "policyTemplateId": limited,
+			"authenticationType": "OAUTH2_CLIENT", "oauthClient": vars{"clientType": "CONFIDENTIAL", "scopes": []string{}},
+		})
+		c := oauthClient{made.Text(t, "keySet", "id"), made.Text(t, "credentials", "clientId"), made.Text(t, "credentials", "clientSecret")}
+		for range 3 {
+			s.expectVerdict(t, "a call", vars{"credential": c.token(t, s.URL), "ipAddress": "192.0.2.7"}, "VALID") // asks both doors
+		}
+		s.restart(t)
+		if got := s.usage(t, c.keySet, ""); got["successCount"] != 6.0 || got["rejectedCount"] != 0.0 {
+			t.Errorf("%v and %v uses, want 6 and 0", got["successCount"], got["rejectedCount"])
 		}
 	})
 }
