@@ -295,6 +295,25 @@ func TestP8_EveryBadInputHasItsCodeAtEveryDoor(t *testing.T) {
 	})
 }
 
+// Who asks for something else is refused in the same words, and so is what is no HTTP.
+func TestP8_WhatCannotBeReadIsRefusedInJSONAtEveryAddress(t *testing.T) {
+	y := newYard(t, apptest.Options{})
+	for _, target := range []string{"/graphql", "/oauth2/token", "/healthz", "/nothing"} {
+		for _, fields := range []int{1, 8192} {
+			answer, text := y.send(t, "POST", target, "application/json", "{}", ofOneMB(fields)...)
+			if answer.StatusCode != 431 || answer.Header.Get("X-Keywright-Reason") != "HEADERS_TOO_LARGE" || answer.Header.Get("Cache-Control") != "no-store" || !strings.Contains(text, "HEADERS_TOO_LARGE") {
+				t.Errorf("%s, %d headers: %s %s", target, fields, answer.Status, text)
+			}
+		}
+		if answer, text := y.send(t, "POST", target, "application/json", "{}", "Transfer-Encoding", "gzip"); answer.StatusCode != 501 || !strings.Contains(text, `"NOT_IMPLEMENTED"`) {
+			t.Errorf("%s, encoded: %s %s", target, answer.Status, text)
+		}
+		if answer, text := y.send(t, "POST", target, "application/json", "{}", "X Y", "a"); answer.StatusCode != 400 || !strings.Contains(text, `"BAD_REQUEST"`) || !strings.Contains(text, "invalid header name") {
+			t.Errorf("%s, malformed: %s %s", target, answer.Status, text)
+		}
+	}
+}
+
 // Who asks without a gateway's token may name an environment, and hears whether there is one; so it is in the graph.
 func TestUnknownNamesAreToldApartInValidateAndInTheGraph(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
