@@ -189,29 +189,38 @@ func (r ApprovalRequest) CanDecide(user UserID, now time.Time) bool {
 
 // Approve notes the approval of one person. approvers are all who may decide now; with mode ALL each of them must have
 // approved. It reports whether nothing more is needed: then the action is taken, and the caller says how that ended by
-// Resolve. The same decision made again changes nothing.
+// Resolve. The same decision made again changes nothing, unless those whose approvals were missing cannot decide any more.
 func (r ApprovalRequest) Approve(by ActorRef, comment *string, approvers []UserID, m Moment) (next ApprovalRequest, isComplete, isChanged bool, err error) {
 	if d := r.DecisionOf(UserID(by.ID)); d != nil && d.IsApproved && r.Status != ApprovalRejected {
+		if next, isComplete = r.counted(approvers); isComplete && r.Mode == ApprovalByAll && r.StatusAt(m.Now) == ApprovalPending {
+			return next, true, true, nil
+		}
 		return r, false, false, nil
 	}
 	if next, err = r.decided(by, true, comment, m); err != nil {
 		return r, false, false, err
 	}
+	next, isComplete = next.counted(approvers)
+	return next, isComplete, true, nil
+}
+
+// counted says how many approvals the request needs, and whether it has them.
+func (r ApprovalRequest) counted(approvers []UserID) (next ApprovalRequest, isComplete bool) {
 	approved := 0
-	for _, d := range next.Decisions {
+	for _, d := range r.Decisions {
 		if d.IsApproved {
 			approved++
 		}
 	}
 	if r.Mode == ApprovalByAll {
-		next.RequiredApprovals = approved
+		r.RequiredApprovals = approved
 		for _, user := range approvers {
-			if next.DecisionOf(user) == nil && (r.IsSelfApprovalAllowed || !r.IsOf(user)) {
-				next.RequiredApprovals++
+			if r.DecisionOf(user) == nil && (r.IsSelfApprovalAllowed || !r.IsOf(user)) {
+				r.RequiredApprovals++
 			}
 		}
 	}
-	return next, approved >= next.RequiredApprovals, true, nil
+	return r, approved >= r.RequiredApprovals
 }
 
 // Reject notes a rejection; one rejects the request (D19). The same decision made again changes nothing.

@@ -204,6 +204,27 @@ func TestD19_WhoMayDecide(t *testing.T) {
 	}
 }
 
+// Where all have to approve and one of them has left, those who have approved need not wait for ever.
+func TestD19_WhoHasLeftIsWaitedForNoLonger(t *testing.T) {
+	no := false
+	all := lifecycle.ApprovalRule{Action: lifecycle.ApprovalToRenew, Mode: lifecycle.ApprovalByAll, RequiredApprovals: 1, IsSelfApprovalAllowed: &no}
+	o := newOffice(t, "", all)
+	ctx, set := t.Context(), o.keySet(t)
+	request := must(o.RenewKeySet(ctx, o.developer, set.ID, nil, nil))(t).ApprovalRequest
+	must(o.ApproveRequest(ctx, o.root, request.ID, nil))(t)
+	waiting := must(o.ApproveRequest(ctx, o.first, request.ID, nil))(t)
+	if again := must(o.ApproveRequest(ctx, o.first, request.ID, nil))(t); again.Status != lifecycle.ApprovalPending || again.Version != waiting.Version {
+		t.Errorf("approved again while somebody is missing: %+v", again)
+	}
+	must(o.DeactivateUser(ctx, o.root, o.last.By.UserID, nil))(t)
+	if again := must(o.ApproveRequest(ctx, o.first, request.ID, nil))(t); again.Status != lifecycle.ApprovalApproved || len(again.Decisions) != 2 || again.RequiredApprovals != 2 {
+		t.Errorf("approved again when nobody is missing: %+v", again)
+	}
+	if now := o.read(t, set.ID); now.PublicIdentifier == set.PublicIdentifier {
+		t.Error("the key set was not renewed")
+	}
+}
+
 func TestD19_OwnApprovalThatSufficesWaitsForNobody(t *testing.T) {
 	yes := true
 	own := rule(lifecycle.ApprovalToRegenerate)

@@ -27,7 +27,7 @@ func outcome(t *testing.T, payload object) map[string]string {
 	return all
 }
 
-// pending makes a key set wait, as one does whose approval is asked for. Nothing in the graph asks for approvals yet.
+// pending makes a key set wait, as one does whose approval is asked for, whatever its policy.
 func (s *scene) pending(t *testing.T, set string) {
 	t.Helper()
 	db := s.database(t)
@@ -40,24 +40,25 @@ func (s *scene) pending(t *testing.T, set string) {
 
 func TestS2_37_S2_38_S2_40_R5_D5_BulkDeletionSkipsWhatIsNotRevokedAndStopsAtWhatIsPending(t *testing.T) {
 	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
-		s := newScene(t, o)
-		app := s.app(t)
-		sets := make([]string, 4)
-		for i := range sets {
-			sets[i], _ = s.world.KeySet(t, app.ID, s.env, s.template, nil)
-		}
-		revoked, other, active, waiting := sets[0], sets[1], sets[2], sets[3]
+		g := newGuarded(t, o)
+		s, app := g.scene, g.app(t)
+		sets := s.keySets(t, 3, app.ID, s.template)
+		revoked, other, active, waiting := sets[0], sets[1], sets[2], g.guardedSet(t)
 		s.move(t, "revokeKeySet", revoked)
 		s.move(t, "revokeKeySet", other)
-		s.pending(t, waiting)
+		renewal := g.developer.change(t, "renewKeySet", "approvalRequest { id }", vars{"id": waiting}).Text(t, "approvalRequest", "id")
+		s.revoke(t, waiting)
 
 		all := vars{"selection": vars{"ids": []string{revoked, active, waiting, app.DefaultKeySet, "ks_00000000000000000000000000"}}}
 		stopped := s.change(t, "deleteKeySets", bulkFields, all)
 		got := outcome(t, stopped)
-		if stopped.Get("bulkOperation", "status") != "REJECTED" || got[waiting] != "FAILED INVALID_STATUS_TRANSITION" || got[revoked] != "SKIPPED" || stopped.Get("bulkOperation", "succeededCount") != 0.0 {
+		if stopped.Get("bulkOperation", "status") != "REJECTED" || got[waiting] != "FAILED PENDING_APPROVAL" || got[revoked] != "SKIPPED" || stopped.Get("bulkOperation", "succeededCount") != 0.0 {
 			t.Errorf("S2-40: %v", stopped)
 		}
 		s.expectStatus(t, "S2-40", revoked, "REVOKED")
+		s.refused(t, "PENDING_APPROVAL", "deleteKeySet", vars{"id": waiting})
+		g.developer.change(t, "withdrawRequest", "", vars{"id": renewal})
+		s.move(t, "deleteKeySet", waiting)
 
 		all["selection"] = vars{"ids": []string{revoked, active, app.DefaultKeySet, "ks_00000000000000000000000000", revoked}}
 		done := s.change(t, "deleteKeySets", bulkFields, all)

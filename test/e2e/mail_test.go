@@ -357,3 +357,19 @@ func TestABrokenTemplateStopsTheStart(t *testing.T) {
 		t.Error("a database was touched")
 	}
 }
+
+// Somebody who sets up mail sees one arrive by the settings of the server, or which of them is wrong.
+func TestAMailIsTriedWithTheSettingsOfTheServer(t *testing.T) {
+	mails := apptest.StartMailServer(t, false)
+	said, settings := &apptest.Logs{}, mails.Mail()
+	if err := app.TryMail(t.Context(), "ada@example.com", t.TempDir(), settings, said); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	if got := mails.Received(); len(got) != 1 || !strings.Contains(said.String(), "signed in as "+apptest.MailUser+"\n") || strings.Contains(said.String(), apptest.MailPassword) {
+		t.Errorf("%d mails arrived:\n%s", len(got), said)
+	}
+	settings.SMTPTLS = "implicit"
+	if err := app.TryMail(t.Context(), "ada@example.com", t.TempDir(), settings, said); err == nil || !strings.Contains(err.Error(), "set smtp-tls starttls") {
+		t.Errorf("the wrong encryption: %v", err)
+	}
+}
