@@ -163,7 +163,7 @@ type mailTest struct {
 }
 
 func (t *mailTest) Run(ctx context.Context, out io.Writer) error {
-	settings, err := t.post.config()
+	settings, err := t.config()
 	if err != nil {
 		return err
 	}

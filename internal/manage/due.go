@@ -97,13 +97,10 @@ func (s *Service) takeEach(ctx context.Context, tenant lifecycle.TenantID) (done
 		return 0, nil, err
 	}
 	for _, id := range ids {
-		n, err := s.takeOne(ctx, tenant, id)
-		done, troubles = done+n, append(troubles, err)
-		if ctx.Err() != nil {
-			break
-		}
+		n, trouble := s.takeOne(ctx, tenant, id)
+		done, troubles = done+n, append(troubles, trouble)
 	}
-	return done, troubles, nil
+	return done, troubles, ctx.Err()
 }
 
 // takeOne does what is due to one key set, postponed or not. What fails is put off.

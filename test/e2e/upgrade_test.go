@@ -24,13 +24,13 @@ import (
 func (s *scene) older(t *testing.T, before string) app.Config {
 	t.Helper()
 	c, files := s.server.Config, migrations.SQLite()
-	driver, url := "sqlite", ""
+	driver, url := "sqlite", "file:"
 	if c.Database != "" {
 		c.Database, files = testenv.Postgres(t), migrations.Postgres()
 		driver, url = "pgx", c.Database
 	} else {
 		c.Data = t.TempDir()
-		url = "file:" + filepath.Join(c.Data, "keywright.db")
+		url += filepath.Join(c.Data, "keywright.db")
 		secret, err := os.ReadFile(filepath.Join(s.server.Config.Data, "secret.json"))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(c.Data, "secret.json"), secret, 0o600)
@@ -106,6 +106,9 @@ func (o outdated) texts(query string, values ...any) (all []string) {
 			o.t.Fatal(err)
 		}
 		all = append(all, one)
+	}
+	if err := rows.Err(); err != nil {
+		o.t.Fatal(err)
 	}
 	return all
 }
