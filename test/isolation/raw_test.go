@@ -99,7 +99,7 @@ func validateRequests(w *tenant) []rawRequest {
 	return []rawRequest{
 		post("no key", isJSON, `{}`, 400, "CREDENTIAL_MISSING"), post("empty key", isJSON, `{"credential":""}`, 400, "CREDENTIAL_MISSING"), post("empty", isJSON, ``, 400, "BAD_REQUEST"),
 		post("malformed", isJSON, `{"credential":"`+canary, 400, "BAD_REQUEST"), post("two values", isJSON, `{"credential":"a"}{}`, 400, "BAD_REQUEST"), post("array", isJSON, `["`+canary+`"]`, 400, "BAD_REQUEST"),
-		post("null", isJSON, `null`, 400, "BAD_REQUEST"), post("number", isJSON, `{"credential":1}`, 400, "BAD_REQUEST"),
+		post("null", isJSON, `null`, 400, "CREDENTIAL_MISSING"), post("number", isJSON, `{"credential":1}`, 400, "BAD_REQUEST"),
 		post("unknown member", isJSON, fmt.Sprintf(`{"credential":%q,"tenantId":"ten_x"}`, w.apiKey), 400, "BAD_REQUEST"),
 		post("two keys", isJSON, fmt.Sprintf(`{"credential":"x","credential":%q}`, w.apiKey), 400, "CREDENTIAL_AMBIGUOUS"),
 		post("twice the same member", isJSON, fmt.Sprintf(`{"credential":%q,"apiId":"a","apiId":"b"}`, w.apiKey), 400, "BAD_REQUEST"),
