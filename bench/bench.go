@@ -23,6 +23,7 @@ type effort struct {
 	outage      time.Duration // how long Redis is out
 	scheduled   int           // key sets that rotate, a tenth of them at once
 	bound       time.Duration // of the whole run
+	on          string        // the only database that is wanted, sqlite or postgres; empty: both
 }
 
 // bench is one run. It is a testing.TB, so that it can use the servers, the client and the data of the tests: what ends

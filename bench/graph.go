@@ -47,9 +47,14 @@ func (b *bench) postgres(server *testenv.PostgresInstance) place {
 	return place{name: "PostgreSQL", data: b.TempDir(), database: url, flags: []string{"--database", url}}
 }
 
-// onBoth runs fn for each database. make gives a new place each time.
+// onBoth runs fn for each database that is wanted. make gives a new place each time.
 func (b *bench) onBoth(fn func(b *bench, name string, make func() place)) {
-	b.group(func(b *bench) { fn(b, "SQLite", b.sqlite) })
+	if b.on != "postgres" {
+		b.group(func(b *bench) { fn(b, "SQLite", b.sqlite) })
+	}
+	if b.on == "sqlite" {
+		return
+	}
 	b.group(func(b *bench) {
 		server := testenv.PostgresServer(b, true)
 		fn(b, "PostgreSQL", func() place { return b.postgres(server) })

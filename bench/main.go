@@ -51,14 +51,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	connections := flags.Int("connections", 16, "over how many connections the hot path is asked")
 	outage := flags.Duration("outage", 0, "how long Redis is out in the section outage; 10s, or 3s when quick")
 	scheduled := flags.Int("scheduled", 0, "key sets of the section rotations, a tenth of which are due at once; 10,000, or 2,000 when quick")
+	on := flags.String("on", "", "only this database, sqlite or postgres")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *on != "" && *on != "sqlite" && *on != "postgres" {
+		return fmt.Errorf("on: there is no database %q; there are sqlite and postgres", *on)
 	}
 	e := effort{rounds: 5, round: 900 * time.Millisecond, crowd: 100_000, fanned: 60, issued: 60_000, held: 1_000_000, revoked: 100, phase: 5 * time.Second, outage: 10 * time.Second, scheduled: 10_000, bound: 30 * time.Minute}
 	if *quick {
 		e = effort{rounds: 3, round: 150 * time.Millisecond, crowd: 10_000, fanned: 15, issued: 8_000, held: 100_000, revoked: 15, phase: 1500 * time.Millisecond, outage: 3 * time.Second, scheduled: 2_000, bound: 6 * time.Minute}
 	}
-	e.connections = max(1, *connections)
+	e.connections, e.on = max(1, *connections), *on
 	if *outage > 0 {
 		e.outage = *outage
 		e.bound += *outage

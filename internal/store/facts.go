@@ -152,8 +152,15 @@ func (s *Store) DigestsBelow(ctx context.Context, events []lifecycle.Event) (map
 	below := map[lifecycle.TenantID][][]byte{}
 	for tenant, events := range groupBy(events, func(e lifecycle.Event) lifecycle.TenantID { return e.TenantID }) {
 		var digests [][]byte
-		q := s.read.NewSelect().Table("keys").Column("digest").Where("tenant_id = ?", tenant).Order("id")
-		if err := touched(q, events).Scan(ctx, &digests); err != nil {
+		q := s.read.NewSelect().Table("keys").Column("digest").Where("tenant_id = ?", tenant)
+		if t := touchedBy(events); !t.all {
+			sets := t.keySets(s.read)
+			if sets == nil {
+				continue
+			}
+			q = q.Where("key_set_id IN (?)", sets)
+		}
+		if err := q.Scan(ctx, &digests); err != nil {
 			return nil, fmt.Errorf("list digests of keys: %w", s.explain(ctx, err))
 		}
 		if len(digests) > 0 {
@@ -163,28 +170,53 @@ func (s *Store) DigestsBelow(ctx context.Context, events []lifecycle.Event) (map
 	return below, nil
 }
 
-// touched narrows a query of keys to those that one of the events can touch the verdict of.
-func touched(q *bun.SelectQuery, events []lifecycle.Event) *bun.SelectQuery {
-	var sets, apps, envs, apis []string
+// touched is what events of a tenant can touch the verdicts of.
+type touched struct {
+	all                    bool // keys of the tenant
+	sets, apps, envs, apis []string
+}
+
+func touchedBy(events []lifecycle.Event) touched {
+	var t touched
 	for _, e := range events {
 		switch kind, _ := lifecycle.KindOf(e.SubjectID); {
 		case e.KeySetID != nil:
-			sets = append(sets, string(*e.KeySetID))
+			t.sets = append(t.sets, string(*e.KeySetID))
 		case e.ApplicationID != nil:
-			apps = append(apps, string(*e.ApplicationID))
+			t.apps = append(t.apps, string(*e.ApplicationID))
 		case e.Type == lifecycle.EventTenantSuspended, e.Type == lifecycle.EventTenantReactivated:
-			return q
+			t.all = true
 		case kind == lifecycle.KindEnvironment:
-			envs = append(envs, e.SubjectID)
+			t.envs = append(t.envs, e.SubjectID)
 		case kind == lifecycle.KindAPI:
-			apis = append(apis, e.SubjectID)
+			t.apis = append(t.apis, e.SubjectID)
 		}
 	}
-	return q.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where("key_set_id IN (?)", bun.List(sets)).
-			WhereOr("key_set_id IN (SELECT id FROM key_sets WHERE application_id IN (?))", bun.List(apps)).
-			WhereOr("key_set_id IN (SELECT id FROM key_sets WHERE environment_id IN (?))", bun.List(envs)).
-			WhereOr(`key_set_id IN (SELECT l.key_set_id FROM api_subscription_key_sets l
-				JOIN api_subscriptions b ON b.id = l.subscription_id WHERE b.api_id IN (?))`, bun.List(apis))
-	})
+	return t
+}
+
+// keySets selects the ids of the key sets below; nil: there are none. It is one list: with a condition for each kind, joined by
+// OR, PostgreSQL reads every key there is.
+func (t touched) keySets(db bun.IDB) *bun.SelectQuery {
+	var list *bun.SelectQuery
+	for _, part := range []struct {
+		from, id, where string
+		ids             []string
+	}{
+		{"key_sets", "id", "id IN (?)", t.sets},
+		{"key_sets", "id", "application_id IN (?)", t.apps},
+		{"key_sets", "id", "environment_id IN (?)", t.envs},
+		{"api_subscription_key_sets AS l JOIN api_subscriptions AS b ON b.id = l.subscription_id", "l.key_set_id", "b.api_id IN (?)", t.apis},
+	} {
+		if len(part.ids) == 0 {
+			continue
+		}
+		one := db.NewSelect().TableExpr(part.from).ColumnExpr(part.id).Where(part.where, bun.List(part.ids))
+		if list == nil {
+			list = one
+		} else {
+			list = list.UnionAll(one)
+		}
+	}
+	return list
 }
