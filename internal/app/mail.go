@@ -16,6 +16,7 @@ import (
 	"github.com/keywright/keywright/internal/jobs"
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/mail"
+	"github.com/keywright/keywright/internal/scheduler"
 	"github.com/keywright/keywright/internal/secret"
 	"github.com/keywright/keywright/internal/store"
 )
@@ -99,12 +100,16 @@ func TryMail(ctx context.Context, address, data string, m Mail, out io.Writer) e
 	return errors.Join(err, unheard)
 }
 
-// runJobs begins to work jobs.
-func (s *Server) runJobs() (err error) {
+// runJobs begins to work jobs. Finding out who has to be told of a thousand rotations is as much work as they are: it takes
+// turns with them. Sending waits for other servers, and needs none.
+func (s *Server) runJobs(turns *scheduler.Turns) (err error) {
+	notify := func(ctx context.Context, tenant lifecycle.TenantID, events []lifecycle.EventID) error {
+		return turns.Take(ctx, func(ctx context.Context) error { return s.service.Notify(ctx, tenant, events) })
+	}
 	s.jobs, err = jobs.Start(jobs.Config{
 		DB: s.opened.store.Writer(), IsSQLite: store.IsSQLite(s.config.databaseURL()), Logger: s.logger,
 		MailDelay: s.config.Mail.Delay, Poll: s.config.Mail.Poll,
-		Work: jobs.Work{Notify: s.service.Notify, SendMail: s.sendMail},
+		Work: jobs.Work{Notify: notify, SendMail: s.sendMail},
 	})
 	return err
 }

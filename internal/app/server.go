@@ -158,8 +158,9 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	})
 	late.Follower = s.follower
 	s.service = manage.New(manage.Config{Store: db, Keyring: keyring, Now: now, Rand: rand.Reader, Committed: s.committed, Post: post})
+	turns := scheduler.NewTurns(elapsed)
 	s.scheduler = scheduler.New(scheduler.Config{
-		Every: cmp.Or(s.config.ScanEvery, scanEvery), Elapsed: elapsed, Logger: s.logger,
+		Every: cmp.Or(s.config.ScanEvery, scanEvery), Turns: turns, Logger: s.logger,
 		Work: []scheduler.Work{
 			{Name: "clock", Do: s.compareClocks}, // what is done by a clock that has just jumped cannot be undone
 			{Name: "lapses of approval requests", Do: s.service.LapseApprovals},
@@ -175,7 +176,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}
 	s.validation.Tokens = s.oauth.tokens
 	s.serveOver(db, keyring, now)
-	return s.runJobs()
+	return s.runJobs(turns)
 }
 
 // follower lets the validators be made before the follower that tells them what changed, and whom they ask what is proven.

@@ -1,8 +1,8 @@
-// Package scheduler keeps a node doing what is due: it looks every second, works as long as there is something, and rests
-// between two pieces of work as long as the last one took, so that whoever asks or changes something is not held up.
+// Package scheduler keeps a node doing what is due: it looks every second, and works as long as there is something. It
+// works in [Turns], so that whoever asks or changes something is not held up.
 //
 //	look ──▶ nothing due ──▶ wait a second, more or less ──▶ look
-//	     └─▶ a piece of work ──▶ rest ──▶ look
+//	     └─▶ a piece of work ──▶ look
 //
 // It knows nothing of other nodes and remembers nothing: what is due stands in the database, and doing it twice is
 // impossible there (P5).
@@ -26,10 +26,10 @@ type Work struct {
 
 // Config is what a Loop works with.
 type Config struct {
-	Work    []Work
-	Every   time.Duration        // between two looks when nothing is due; some jitter is added
-	Elapsed func() time.Duration // monotonic
-	Logger  *slog.Logger
+	Work   []Work
+	Every  time.Duration // between two looks when nothing is due; some jitter is added
+	Turns  *Turns        // that looks and pieces of work are done in
+	Logger *slog.Logger
 }
 
 // Loop does work when it falls due.
@@ -44,17 +44,18 @@ func New(c Config) *Loop { return &Loop{config: c, failed: map[string]string{}} 
 // Run looks for work until the context ends. It returns nil.
 func (l *Loop) Run(ctx context.Context) error {
 	for {
-		begin := l.config.Elapsed()
 		done := 0
 		for _, w := range l.config.Work {
-			n, err := w.Do(ctx)
-			done += n
+			err := l.config.Turns.Take(ctx, func(ctx context.Context) error {
+				n, err := w.Do(ctx)
+				done += n
+				return err
+			})
 			l.tell(ctx, w.Name, err)
 		}
-		// Nodes that start together would otherwise look together for ever.
-		pause := l.config.Every + rand.N(l.config.Every/4+1) //nolint:gosec // jitter is no secret
-		if done > 0 {
-			pause = min(pause, l.config.Elapsed()-begin)
+		pause := time.Duration(0)
+		if done == 0 { // nodes that start together would otherwise look together for ever
+			pause = l.config.Every + rand.N(l.config.Every/4+1) //nolint:gosec // jitter is no secret
 		}
 		rest := time.NewTimer(pause)
 		select {

@@ -33,7 +33,7 @@ func TestLoop_WorksWithoutWaitingAsLongAsThereIsWork(t *testing.T) {
 	defer end()
 	p := &pieces{left: 500, end: end}
 	loop := scheduler.New(scheduler.Config{
-		Every: time.Hour, Elapsed: func() time.Duration { return 0 }, Logger: slog.New(slog.DiscardHandler),
+		Every: time.Hour, Turns: scheduler.NewTurns(func() time.Duration { return 0 }), Logger: slog.New(slog.DiscardHandler),
 		Work: []scheduler.Work{{Name: "pieces", Do: p.do}},
 	})
 	if err := loop.Run(ctx); err != nil || p.left != 0 {
@@ -47,7 +47,7 @@ func TestLoop_FailureOfOneKindStopsNoOtherAndIsLoggedOnce(t *testing.T) {
 	p := &pieces{left: 5, end: end}
 	var logs bytes.Buffer
 	loop := scheduler.New(scheduler.Config{
-		Every: time.Hour, Elapsed: func() time.Duration { return 0 }, Logger: slog.New(slog.NewTextHandler(&logs, nil)),
+		Every: time.Hour, Turns: scheduler.NewTurns(func() time.Duration { return 0 }), Logger: slog.New(slog.NewTextHandler(&logs, nil)),
 		Work: []scheduler.Work{
 			{Name: "broken", Do: func(context.Context) (int, error) { return 0, errors.New("no luck") }},
 			{Name: "pieces", Do: p.do},
