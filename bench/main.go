@@ -22,6 +22,7 @@ const (
 	partBare     = "bare-server"
 	partProfiled = "profiled-server"
 	partFlood    = "flood"
+	partBusy     = "busy"
 )
 
 func main() {
@@ -42,6 +43,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return serveProfiled(ctx, args[1:], out)
 		case partFlood:
 			return sendFlood(ctx, args[1:], out)
+		case partBusy:
+			return keepBusy(ctx)
 		}
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os/exec"
 	"time"
 
 	"github.com/keywright/keywright/internal/lifecycle"
@@ -29,6 +30,8 @@ func measureRotations(b *bench) {
 		q, at := s.validates("VALID", same(string(s.presents(s.good)))), pace{connections: 4, perSecond: rate}
 		b.streamFor(b.phase/2, s.node, q, at)
 		before := b.streamFor(b.phase, s.node, q, at)
+		var beside streamed
+		b.beside(func() { beside = b.streamFor(b.phase, s.node, q, at) })
 
 		// They are written before their time, so that all of them are due at once.
 		instantDue := lifecycle.Instant(instant().Add(3*time.Second + time.Duration(due)*time.Millisecond))
@@ -40,7 +43,8 @@ func measureRotations(b *bench) {
 			defer end()
 			drained = b.drained(s.store, instantDue)
 		}()
-		during := b.stream(ctx, s.node, q, at)
+		var during streamed
+		reads := b.counted(s.node, databaseReads, func() { during = b.stream(ctx, s.node, q, at) })
 		if drained == 0 {
 			b.Fatalf("%s", tail(s.node.logged()))
 		}
@@ -49,9 +53,44 @@ func measureRotations(b *bench) {
 		b.judged(section, "rotations", fmt.Sprintf("%.0f/s", perSecond), "≥ 100/s", verdict(perSecond >= 100))
 		p99, quiet := quantileOf(during.latencies, .99), quantileOf(before.latencies, .99)
 		b.judged(section, fmt.Sprintf("p99 of %d validations a second meanwhile", rate), fmt.Sprintf("%s, %s without", short(p99), short(quiet)), "+ 20 %", verdict(p99 <= quiet*12/10))
+		b.figure(section, "– without, but with a processor busy half of the time", short(quantileOf(beside.latencies, .99)))
 		b.figure(section, "– p50", fmt.Sprintf("%s, %s without", short(quantileOf(during.latencies, .5)), short(quantileOf(before.latencies, .5))))
+		b.figure(section, "– reads of the database for them", fmt.Sprintf("%.0f", reads))
 		b.figure(section, "– refused or failed", fmt.Sprint(during.refused))
 	})
+}
+
+// beside runs fn while a process of its own keeps one processor busy half of the time, as rotating does: what is slower
+// then is slower because of the machine.
+func (b *bench) beside(fn func()) {
+	ctx, end := context.WithCancel(b.ctx)
+	command := exec.CommandContext(ctx, b.itself(), partBusy)
+	b.must(command.Start())
+	fn()
+	end()
+	_ = command.Wait() // it was killed
+}
+
+// keepBusy is the main function of that process.
+func keepBusy(ctx context.Context) error {
+	const spell = 100 * time.Millisecond
+	rest := time.NewTicker(spell)
+	defer rest.Stop()
+	for {
+		for began := time.Now(); time.Since(began) < spell; {
+			continue
+		}
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // await waits for an instant.
