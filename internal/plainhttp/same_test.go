@@ -104,7 +104,12 @@ func serveBoth(t *testing.T) (ours, theirs string) {
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- serve(listener) }()
-		t.Cleanup(func() { _ = end(); <-ended })
+		t.Cleanup(func() {
+			_ = end()
+			if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+				t.Errorf("serving ended with %v", err)
+			}
+		})
 		return listener.Addr().String()
 	}
 	return serve(ourServer.Serve, ourServer.Close), serve(theirServer.Serve, theirServer.Close)
