@@ -16,7 +16,7 @@ func fuzz(t *testing.T, y *yard, send func(evil http.Header) (status int, seen h
 	ours := append(identityHeaders(), "X-Keywright-Gateway-Token", "X-Keywright-Reason", "X-Keywright-Else")
 	others := []string{
 		"X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Original-Uri",
-		"X-Original-Url", "X-Original-Method", "X-Real-Ip", "X-Envoy-Original-Path", "X-Envoy-External-Address", "X-Rewrite-Url", "Forwarded", "X-Tenant-Id",
+		"X-Original-Url", "X-Original-Method", "X-Real-Ip", "X-Envoy-Original-Path", "X-Envoy-External-Address", "X-Rewrite-Url", "Forwarded", "X-Tenant-Id", "Connection",
 	}
 	passed := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -24,7 +24,7 @@ func fuzz(t *testing.T, y *yard, send func(evil http.Header) (status int, seen h
 		for range rapid.IntRange(1, 5).Draw(t, "headers") {
 			name := rapid.SampledFrom(append(ours, others...)).Draw(t, "name")
 			evil[disguised(t, name)] = rapid.SliceOfN(rapid.SampledFrom([]string{
-				"evil", "evil, evil", "", "-", "evil_" + y.foreign, "/?api_key=" + y.elsewhere, "/v1/authorize/" + y.otherAPI, y.foreignToken, "127.0.0.1",
+				"evil", "evil, evil", "", "-", "evil_" + y.foreign, "/?api_key=" + y.elsewhere, "/v1/authorize/" + y.otherAPI, y.foreignToken, "127.0.0.1", "X-Keywright-Tenant-Id, x-keywright-scopes",
 			}), 1, 2).Draw(t, "values")
 		}
 		if rapid.Bool().Draw(t, "query") {

@@ -238,7 +238,7 @@ func TestR40_RealGatewaysAdmitAndRefuseAsKeywrightSays(t *testing.T) {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFront(t, kind)
-			f.admits(t)
+			f.admits(t, kind)
 			f.refuses(t)
 			f.refusesWhatIsTooLarge(t, kind)
 			f.refusesWhenTheLinkIsBroken(t, kind)
@@ -246,18 +246,19 @@ func TestR40_RealGatewaysAdmitAndRefuseAsKeywrightSays(t *testing.T) {
 	}
 }
 
-func (f *front) admits(t *testing.T) {
+func (f *front) admits(t *testing.T, kind proxy) {
 	t.Helper()
 	want := f.identity(t)
 	for what, c := range map[string]struct {
 		method, path, body string
 		header             http.Header
 	}{
-		"a GET":            {"GET", "/orders?x=1", "", with("X-API-Key", f.valid)},
-		"a bearer":         {"GET", "/", "", with("Authorization", "Bearer "+f.valid)},
-		"a body":           {"POST", "/orders", strings.Repeat("b", 100_000), with("X-API-Key", f.valid)},
-		"an awkward path":  {"PUT", "/a%2Fb/../c//d;e?f=%00", "x", with("X-API-Key", f.valid)},
-		"names of our own": {"GET", "/", "", with("X-API-Key", f.valid, "X-Keywright-Tenant-Id", "evil", "X-Keywright-Scopes", "evil")},
+		"a GET":                             {"GET", "/orders?x=1", "", with("X-API-Key", f.valid)},
+		"a bearer":                          {"GET", "/", "", with("Authorization", "Bearer "+f.valid)},
+		"a body":                            {"POST", "/orders", strings.Repeat("b", 100_000), with("X-API-Key", f.valid)},
+		"an awkward path":                   {"PUT", "/a%2Fb/../c//d;e?f=%00", "x", with("X-API-Key", f.valid)},
+		"names of our own, of one hop only": {"GET", "/", "", with("X-API-Key", f.valid, "Connection", "X-Keywright-Tenant-Id, X-Keywright-Scopes, x-keywright-key-id")},
+		"names of our own":                  {"GET", "/", "", with("X-API-Key", f.valid, "X-Keywright-Tenant-Id", "evil", "X-Keywright-Scopes", "evil")},
 	} {
 		r, seen := f.call(t, c.method, c.path, c.header, c.body)
 		if r.status != 200 || seen == nil || r.body != c.method+" "+c.body {
@@ -267,6 +268,12 @@ func (f *front) admits(t *testing.T) {
 		if d := differs(seen, want); d != "" || seen.Get("Authorization") != "" {
 			t.Errorf("%s: %s", what, d)
 		}
+	}
+	upgrade := with("X-API-Key", f.valid, "Connection", "keep-alive, Upgrade, X-Keywright-Key-Id", "Upgrade", "example")
+	if r, seen := f.call(t, "GET", "/", upgrade, ""); r.status != 200 || differs(seen, want) != "" {
+		t.Errorf("an upgrade: %d %v", r.status, seen)
+	} else if kind.name == "caddy" && (seen.Get("Upgrade") != "example" || seen.Get("Connection") != "Upgrade") {
+		t.Errorf("an upgrade reaches the application as %v", seen)
 	}
 	if r, seen := f.call(t, "GET", "/", with("Authorization", basicAuth(f.user, f.password)), ""); r.status != 200 || seen.Get("X-Keywright-Application-Id") != f.app {
 		t.Errorf("a pair: %d %v", r.status, seen)

@@ -78,9 +78,23 @@ func startTraefik(t *testing.T, p place) string {
 			handler = customHeaders(middleware.Headers.CustomRequestHeaders, handler)
 		}
 	}
-	server := httptest.NewServer(handler)
+	server := httptest.NewServer(withoutHops(handler))
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// withoutHops: Traefik removes what the Connection header of a request lists as soon as it handles the request, before any
+// middleware adds something.
+func withoutHops(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, value := range r.Header["Connection"] {
+			for name := range strings.SplitSeq(value, ",") {
+				r.Header.Del(strings.TrimSpace(name))
+			}
+		}
+		r.Header.Del("Connection")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // customHeaders: "the header is removed if its value is empty".
