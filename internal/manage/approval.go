@@ -198,28 +198,32 @@ func (w *work) comment() *string {
 // at the same instant, there is one outcome: the subject and the request are locked before the decision.
 func (s *Service) ApproveRequest(ctx context.Context, call Call, id lifecycle.ApprovalRequestID, expectedVersion *int) (*lifecycle.ApprovalRequest, error) {
 	return changeActive(ctx, s, call, func(ctx context.Context, w *work) (*lifecycle.ApprovalRequest, error) {
-		subject, request, err := w.lockRequest(ctx, id, expectedVersion, true)
-		if err != nil {
-			return nil, err
-		}
-		if err := w.mayDecide(ctx, request); err != nil {
-			return nil, err
-		}
-		approvers, err := w.approvers(ctx, request)
-		if err != nil {
-			return nil, err
-		}
-		next, isComplete, isChanged, err := request.Approve(w.call.By.Actor(), w.comment(), approvers, w.moment)
-		switch {
-		case err != nil:
-			return nil, err
-		case !isChanged:
-			return &request, nil
-		case !isComplete:
-			return w.saveRequest(ctx, next, lifecycle.EventApprovalDecided)
-		}
-		return w.perform(ctx, subject, next)
+		return w.approve(ctx, id, expectedVersion)
 	})
+}
+
+func (w *work) approve(ctx context.Context, id lifecycle.ApprovalRequestID, expectedVersion *int) (*lifecycle.ApprovalRequest, error) {
+	subject, request, err := w.lockRequest(ctx, id, expectedVersion, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.mayDecide(ctx, request); err != nil {
+		return nil, err
+	}
+	approvers, err := w.approvers(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	next, isComplete, isChanged, err := request.Approve(w.call.By.Actor(), w.comment(), approvers, w.moment)
+	switch {
+	case err != nil:
+		return nil, err
+	case !isChanged:
+		return &request, nil
+	case !isComplete:
+		return w.saveRequest(ctx, next, lifecycle.EventApprovalDecided)
+	}
+	return w.perform(ctx, subject, next)
 }
 
 // perform takes the action of a request that has its approvals.
@@ -243,7 +247,10 @@ func (w *work) perform(ctx context.Context, of subject, request lifecycle.Approv
 	if err != nil {
 		return nil, err
 	}
-	return saved, act(ctx)
+	if err := act(ctx); err != nil {
+		return nil, &halfDoneError{err}
+	}
+	return saved, nil
 }
 
 // actOf checks all preconditions of an action again and writes nothing (D7). The result writes it.
@@ -283,19 +290,23 @@ func (w *work) mayDecide(ctx context.Context, request lifecycle.ApprovalRequest)
 // RejectRequest notes that the caller rejects, which ends the request (D19).
 func (s *Service) RejectRequest(ctx context.Context, call Call, id lifecycle.ApprovalRequestID, expectedVersion *int) (*lifecycle.ApprovalRequest, error) {
 	return changeActive(ctx, s, call, func(ctx context.Context, w *work) (*lifecycle.ApprovalRequest, error) {
-		of, request, err := w.lockRequest(ctx, id, expectedVersion, false)
-		if err != nil {
-			return nil, err
-		}
-		if err := w.mayDecide(ctx, request); err != nil {
-			return nil, err
-		}
-		next, isChanged, err := request.Reject(w.call.By.Actor(), w.comment(), w.moment)
-		if err != nil || !isChanged {
-			return &request, err
-		}
-		return w.conclude(ctx, of, next, lifecycle.MoveReject)
+		return w.reject(ctx, id, expectedVersion)
 	})
+}
+
+func (w *work) reject(ctx context.Context, id lifecycle.ApprovalRequestID, expectedVersion *int) (*lifecycle.ApprovalRequest, error) {
+	of, request, err := w.lockRequest(ctx, id, expectedVersion, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.mayDecide(ctx, request); err != nil {
+		return nil, err
+	}
+	next, isChanged, err := request.Reject(w.call.By.Actor(), w.comment(), w.moment)
+	if err != nil || !isChanged {
+		return &request, err
+	}
+	return w.conclude(ctx, of, next, lifecycle.MoveReject)
 }
 
 // WithdrawRequest takes back a request of the caller. To others it does not exist.
@@ -329,7 +340,10 @@ func (w *work) conclude(ctx context.Context, of subject, request lifecycle.Appro
 	if move == lifecycle.MoveWithdraw {
 		ending = lifecycle.MoveCancel
 	}
-	return saved, w.endPending(ctx, of.subscription, of.keySets, ending)
+	if err := w.endPending(ctx, of.subscription, of.keySets, ending); err != nil {
+		return nil, &halfDoneError{err}
+	}
+	return saved, nil
 }
 
 // LapseApprovals records the lapse of requests whose time is over, some hundred at most, and returns their number.

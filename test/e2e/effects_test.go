@@ -132,7 +132,9 @@ var effects = map[string]effect{
 	"revokeKeySets":             turns("REVOKED", inBulk("revokeKeySets")),
 	"deleteKeySets":             after(by("revokeKeySet", theSet), "REVOKED", "NOT_FOUND", inBulk("deleteKeySets")),
 	"approveRequest":            {no: performs},
+	"approveRequests":           {no: performs},
 	"rejectRequest":             {no: performs},
+	"rejectRequests":            {no: performs},
 	"withdrawRequest":           {no: performs},
 	"retryNotification":         {no: mails}, "updateNotificationPreferences": {no: mails},
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -212,25 +213,53 @@ func TestS2_16_S2_17_R30_ManyRenewalsAreAskedForApprovedAndToldTogether(t *testi
 				t.Errorf("asked twice: %s %s", set, state)
 			}
 		}
-		document := "mutation {"
-		for i, id := range requests {
-			document += fmt.Sprintf(` r%d: approveRequest(input: {id: %q}) { approvalRequest { status } userErrors { code } }`, i, id)
+		if len(requests) != many {
+			t.Fatalf("%d requests are listed", len(requests))
 		}
-		answers := g.approver.Do(t, document+" }", nil)
-		for i := range requests {
-			if got := answers.Get(fmt.Sprintf("r%d", i), "approvalRequest", "status"); got != "APPROVED" {
-				t.Errorf("request %d is %v", i, got)
+		const decisions = "decisions { approvalRequest { id status } userErrors { code path } }"
+		withdrawn, rejected, missing := requests[0], requests[1], "apr_01kx5zvyq4f3h8e8q2rkz0j0aa"
+		g.developer.change(t, "withdrawRequest", "", vars{"id": withdrawn})
+		g.approver.change(t, "rejectRequests", decisions, vars{"ids": []string{rejected}, "comment": "Not this one."})
+		approved := g.approver.change(t, "approveRequests", decisions, vars{"ids": append([]string{missing}, requests...)})
+		got := []string{}
+		for i := range many + 1 {
+			one := object(approved.Get("decisions", i).(map[string]any))
+			got = append(got, fmt.Sprint(one.Get("approvalRequest", "status"), " ", one.Get("userErrors", 0, "code"), " ", one.Get("userErrors", 0, "path")))
+			if id := one.Get("approvalRequest", "id"); i > 2 && id != requests[i-1] {
+				t.Errorf("answer %d is about %v", i, id)
 			}
 		}
-		if len(requests) != many || g.inbox(t) != 0 {
-			t.Errorf("%d requests were listed, and %d are left", len(requests), g.inbox(t))
+		want := []string{"<nil> NOT_FOUND [input ids 0]", "<nil> INVALID_STATUS_TRANSITION [input ids 1]", "<nil> INVALID_STATUS_TRANSITION [input ids 2]"}
+		for len(want) < many+1 {
+			want = append(want, "APPROVED <nil> <nil>")
 		}
+		if !slices.Equal(got, want) {
+			t.Errorf("approved: %v", got)
+		}
+		if left := g.inbox(t); left != 0 {
+			t.Errorf("%d requests are left", left)
+		}
+		g.refused(t, "TOO_LONG", "approveRequests", vars{"ids": make([]string, 101)})
+		outside := g.outsider.change(t, "approveRequests", decisions, vars{"ids": requests[2:3]})
+		if outside.Get("decisions", 0, "userErrors", 0, "code") != "PERMISSION_DENIED" {
+			t.Errorf("somebody else decides: %v", outside)
+		}
+		renewed := 0
 		for _, set := range append(sets, free...) {
-			if got := g.keySet(t, set).Get("latestKey", "sequenceNumber"); got != 2.0 {
-				t.Errorf("%s has key number %v", set, got)
+			if g.keySet(t, set).Get("latestKey", "sequenceNumber") == 2.0 {
+				renewed++
 			}
 		}
-		g.awaitNotified(t, "APPROVAL_APPROVED", "SENT", many)
+		if renewed != many-2+len(free) {
+			t.Errorf("%d key sets were renewed", renewed)
+		}
+		told := g.awaitNotified(t, "APPROVAL_APPROVED", "SENT", 1)[0]
+		if told["subject"] != "18 of your requests were approved" || told.Get("recipient", "id") != g.developer.id(t) {
+			t.Errorf("told: %v", told)
+		}
+		if text := apptest.ReadLetter(t, g.file(t, told.Text(t, "id"))).Text; strings.Count(text, "Claim until: ") != 18 {
+			t.Errorf("the mail does not say where the secrets wait:\n%s", text)
+		}
 	})
 }
 

@@ -233,6 +233,11 @@ type ComplexityRoot struct {
 		UserErrors      func(childComplexity int) int
 	}
 
+	ApproveRequestsPayload struct {
+		Decisions  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	ArchivePolicyTemplatePayload struct {
 		PolicyTemplate func(childComplexity int) int
 		UserErrors     func(childComplexity int) int
@@ -705,6 +710,7 @@ type ComplexityRoot struct {
 	Mutation struct {
 		ApplyPolicyTemplate           func(childComplexity int, input ApplyPolicyTemplateInput) int
 		ApproveRequest                func(childComplexity int, input ApproveRequestInput) int
+		ApproveRequests               func(childComplexity int, input ApproveRequestsInput) int
 		ArchivePolicyTemplate         func(childComplexity int, input ArchivePolicyTemplateInput) int
 		AssignRole                    func(childComplexity int, input AssignRoleInput) int
 		CancelAPISubscription         func(childComplexity int, input CancelAPISubscriptionInput) int
@@ -742,6 +748,7 @@ type ComplexityRoot struct {
 		RegenerateKeySet              func(childComplexity int, input RegenerateKeySetInput) int
 		RegisterGateway               func(childComplexity int, input RegisterGatewayInput) int
 		RejectRequest                 func(childComplexity int, input RejectRequestInput) int
+		RejectRequests                func(childComplexity int, input RejectRequestsInput) int
 		RenewKeySet                   func(childComplexity int, input RenewKeySetInput) int
 		RenewKeySets                  func(childComplexity int, input RenewKeySetsInput) int
 		ReplaceGatewayToken           func(childComplexity int, input ReplaceGatewayTokenInput) int
@@ -1056,6 +1063,11 @@ type ComplexityRoot struct {
 		UserErrors      func(childComplexity int) int
 	}
 
+	RejectRequestsPayload struct {
+		Decisions  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	RenewKeySetPayload struct {
 		ApprovalRequest func(childComplexity int) int
 		Credentials     func(childComplexity int) int
@@ -1077,6 +1089,11 @@ type ComplexityRoot struct {
 		Gateway      func(childComplexity int) int
 		GatewayToken func(childComplexity int) int
 		UserErrors   func(childComplexity int) int
+	}
+
+	RequestDecision struct {
+		ApprovalRequest func(childComplexity int) int
+		UserErrors      func(childComplexity int) int
 	}
 
 	RetireApiPayload struct {
@@ -1572,7 +1589,9 @@ type MutationResolver interface {
 	RevokeKeySets(ctx context.Context, input RevokeKeySetsInput) (*RevokeKeySetsPayload, error)
 	DeleteKeySets(ctx context.Context, input DeleteKeySetsInput) (*DeleteKeySetsPayload, error)
 	ApproveRequest(ctx context.Context, input ApproveRequestInput) (*ApproveRequestPayload, error)
+	ApproveRequests(ctx context.Context, input ApproveRequestsInput) (*ApproveRequestsPayload, error)
 	RejectRequest(ctx context.Context, input RejectRequestInput) (*RejectRequestPayload, error)
+	RejectRequests(ctx context.Context, input RejectRequestsInput) (*RejectRequestsPayload, error)
 	WithdrawRequest(ctx context.Context, input WithdrawRequestInput) (*WithdrawRequestPayload, error)
 	RetryNotification(ctx context.Context, input RetryNotificationInput) (*RetryNotificationPayload, error)
 	UpdateNotificationPreferences(ctx context.Context, input UpdateNotificationPreferencesInput) (*UpdateNotificationPreferencesPayload, error)
@@ -2340,6 +2359,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApproveRequestPayload.UserErrors(childComplexity), true
+
+	case "ApproveRequestsPayload.decisions":
+		if e.ComplexityRoot.ApproveRequestsPayload.Decisions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApproveRequestsPayload.Decisions(childComplexity), true
+	case "ApproveRequestsPayload.userErrors":
+		if e.ComplexityRoot.ApproveRequestsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApproveRequestsPayload.UserErrors(childComplexity), true
 
 	case "ArchivePolicyTemplatePayload.policyTemplate":
 		if e.ComplexityRoot.ArchivePolicyTemplatePayload.PolicyTemplate == nil {
@@ -4095,6 +4127,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ApproveRequest(childComplexity, args["input"].(ApproveRequestInput)), true
+	case "Mutation.approveRequests":
+		if e.ComplexityRoot.Mutation.ApproveRequests == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_approveRequests_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ApproveRequests(childComplexity, args["input"].(ApproveRequestsInput)), true
 	case "Mutation.archivePolicyTemplate":
 		if e.ComplexityRoot.Mutation.ArchivePolicyTemplate == nil {
 			break
@@ -4502,6 +4545,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RejectRequest(childComplexity, args["input"].(RejectRequestInput)), true
+	case "Mutation.rejectRequests":
+		if e.ComplexityRoot.Mutation.RejectRequests == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_rejectRequests_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RejectRequests(childComplexity, args["input"].(RejectRequestsInput)), true
 	case "Mutation.renewKeySet":
 		if e.ComplexityRoot.Mutation.RenewKeySet == nil {
 			break
@@ -6017,6 +6071,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RejectRequestPayload.UserErrors(childComplexity), true
 
+	case "RejectRequestsPayload.decisions":
+		if e.ComplexityRoot.RejectRequestsPayload.Decisions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RejectRequestsPayload.Decisions(childComplexity), true
+	case "RejectRequestsPayload.userErrors":
+		if e.ComplexityRoot.RejectRequestsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RejectRequestsPayload.UserErrors(childComplexity), true
+
 	case "RenewKeySetPayload.approvalRequest":
 		if e.ComplexityRoot.RenewKeySetPayload.ApprovalRequest == nil {
 			break
@@ -6086,6 +6153,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ReplaceGatewayTokenPayload.UserErrors(childComplexity), true
+
+	case "RequestDecision.approvalRequest":
+		if e.ComplexityRoot.RequestDecision.ApprovalRequest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestDecision.ApprovalRequest(childComplexity), true
+	case "RequestDecision.userErrors":
+		if e.ComplexityRoot.RequestDecision.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestDecision.UserErrors(childComplexity), true
 
 	case "RetireApiPayload.api":
 		if e.ComplexityRoot.RetireApiPayload.API == nil {
@@ -7170,6 +7250,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputApprovalRuleInput,
 		ec.unmarshalInputApprovalStatusComparator,
 		ec.unmarshalInputApproveRequestInput,
+		ec.unmarshalInputApproveRequestsInput,
 		ec.unmarshalInputArchivePolicyTemplateInput,
 		ec.unmarshalInputAssignRoleInput,
 		ec.unmarshalInputAuthenticationRequirementInput,
@@ -7243,6 +7324,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRegenerateKeySetInput,
 		ec.unmarshalInputRegisterGatewayInput,
 		ec.unmarshalInputRejectRequestInput,
+		ec.unmarshalInputRejectRequestsInput,
 		ec.unmarshalInputRenewKeySetInput,
 		ec.unmarshalInputRenewKeySetsInput,
 		ec.unmarshalInputRenewalRuleInput,
@@ -8071,11 +8153,25 @@ type Mutation {
     """What to do."""
     input: ApproveRequestInput!
   ): ApproveRequestPayload @authorize(permission: APPROVAL_DECIDE)
+  """
+  Approves many requests, each as ` + "`" + `approveRequest` + "`" + ` does. One that is refused stays as it was, and stops no other.
+  """
+  approveRequests(
+    """What to do."""
+    input: ApproveRequestsInput!
+  ): ApproveRequestsPayload @authorize(permission: APPROVAL_DECIDE)
   """Rejects a request. One rejection is enough."""
   rejectRequest(
     """What to do."""
     input: RejectRequestInput!
   ): RejectRequestPayload @authorize(permission: APPROVAL_DECIDE)
+  """
+  Rejects many requests, each as ` + "`" + `rejectRequest` + "`" + ` does. One that is refused stays as it was, and stops no other.
+  """
+  rejectRequests(
+    """What to do."""
+    input: RejectRequestsInput!
+  ): RejectRequestsPayload @authorize(permission: APPROVAL_DECIDE)
   """Withdraws a request that the caller made."""
   withdrawRequest(
     """What to do."""
@@ -10512,6 +10608,32 @@ type ApproveRequestPayload {
   userErrors: [UserError!]!
 }
 
+"""Input of ` + "`" + `approveRequests` + "`" + `."""
+input ApproveRequestsInput {
+  """
+  Why the change is made. Recorded in the event log, and with each decision.
+  """
+  comment: String
+  """IDs of the approval requests, at most 100."""
+  ids: [ID!]!
+}
+
+"""Payload of ` + "`" + `approveRequests` + "`" + `."""
+type ApproveRequestsPayload {
+  """What became of each request, in the order of the input."""
+  decisions: [RequestDecision!]!
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+"""What became of one of many approval requests that were decided on together."""
+type RequestDecision {
+  """The approval request. Null when it was refused."""
+  approvalRequest: ApprovalRequest
+  """Errors that the caller can correct. Empty when the request was decided on."""
+  userErrors: [UserError!]!
+}
+
 """Input of ` + "`" + `rejectRequest` + "`" + `."""
 input RejectRequestInput {
   """ID of the approval request."""
@@ -10528,6 +10650,24 @@ input RejectRequestInput {
 type RejectRequestPayload {
   """The approval request."""
   approvalRequest: ApprovalRequest
+  """Errors that the caller can correct. Empty when the mutation succeeded."""
+  userErrors: [UserError!]!
+}
+
+"""Input of ` + "`" + `rejectRequests` + "`" + `."""
+input RejectRequestsInput {
+  """
+  Why the change is made. Recorded in the event log, and with each decision.
+  """
+  comment: String
+  """IDs of the approval requests, at most 100."""
+  ids: [ID!]!
+}
+
+"""Payload of ` + "`" + `rejectRequests` + "`" + `."""
+type RejectRequestsPayload {
+  """What became of each request, in the order of the input."""
+  decisions: [RequestDecision!]!
   """Errors that the caller can correct. Empty when the mutation succeeded."""
   userErrors: [UserError!]!
 }
@@ -13922,6 +14062,16 @@ func (ec *executionContext) childFields_ApproveRequestPayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type ApproveRequestPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ApproveRequestsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "decisions":
+		return ec.fieldContext_ApproveRequestsPayload_decisions(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ApproveRequestsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApproveRequestsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ArchivePolicyTemplatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "policyTemplate":
@@ -15232,6 +15382,16 @@ func (ec *executionContext) childFields_RejectRequestPayload(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type RejectRequestPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RejectRequestsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "decisions":
+		return ec.fieldContext_RejectRequestsPayload_decisions(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RejectRequestsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RejectRequestsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RenewKeySetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "approvalRequest":
@@ -15276,6 +15436,16 @@ func (ec *executionContext) childFields_ReplaceGatewayTokenPayload(ctx context.C
 		return ec.fieldContext_ReplaceGatewayTokenPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ReplaceGatewayTokenPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestDecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "approvalRequest":
+		return ec.fieldContext_RequestDecision_approvalRequest(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestDecision_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestDecision", field.Name)
 }
 
 func (ec *executionContext) childFields_RetireApiPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16554,6 +16724,20 @@ func (ec *executionContext) field_Mutation_approveRequest_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_approveRequests_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ApproveRequestsInput, error) {
+			return ec.unmarshalNApproveRequestsInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApproveRequestsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_archivePolicyTemplate_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -17064,6 +17248,20 @@ func (ec *executionContext) field_Mutation_rejectRequest_args(ctx context.Contex
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (RejectRequestInput, error) {
 			return ec.unmarshalNRejectRequestInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRejectRequestInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_rejectRequests_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RejectRequestsInput, error) {
+			return ec.unmarshalNRejectRequestsInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRejectRequestsInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -21762,6 +21960,70 @@ func (ec *executionContext) _ApproveRequestPayload_userErrors(ctx context.Contex
 func (ec *executionContext) fieldContext_ApproveRequestPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "ApproveRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApproveRequestsPayload_decisions(ctx context.Context, field graphql.CollectedField, obj *ApproveRequestsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApproveRequestsPayload_decisions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Decisions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []RequestDecision) graphql.Marshaler {
+			return ec.marshalNRequestDecision2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRequestDecisionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApproveRequestsPayload_decisions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApproveRequestsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RequestDecision(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ApproveRequestsPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *ApproveRequestsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApproveRequestsPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ApproveRequestsPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ApproveRequestsPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -33398,6 +33660,68 @@ func (ec *executionContext) fieldContext_Mutation_approveRequest(ctx context.Con
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_approveRequests(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_approveRequests(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ApproveRequests(ctx, fc.Args["input"].(ApproveRequestsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "APPROVAL_DECIDE")
+				if err != nil {
+					var zeroVal *ApproveRequestsPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *ApproveRequestsPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ApproveRequestsPayload) graphql.Marshaler {
+			return ec.marshalOApproveRequestsPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApproveRequestsPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_approveRequests(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApproveRequestsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_approveRequests_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_rejectRequest(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -33454,6 +33778,68 @@ func (ec *executionContext) fieldContext_Mutation_rejectRequest(ctx context.Cont
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_rejectRequest_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_rejectRequests(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_rejectRequests(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RejectRequests(ctx, fc.Args["input"].(RejectRequestsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := ec.unmarshalOPermission2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐPermission(ctx, "APPROVAL_DECIDE")
+				if err != nil {
+					var zeroVal *RejectRequestsPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Authorize == nil {
+					var zeroVal *RejectRequestsPayload
+					return zeroVal, errors.New("directive authorize is not implemented")
+				}
+				return ec.Directives.Authorize(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *RejectRequestsPayload) graphql.Marshaler {
+			return ec.marshalORejectRequestsPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRejectRequestsPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_rejectRequests(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RejectRequestsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_rejectRequests_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -39085,6 +39471,70 @@ func (ec *executionContext) fieldContext_RejectRequestPayload_userErrors(_ conte
 	return fc, nil
 }
 
+func (ec *executionContext) _RejectRequestsPayload_decisions(ctx context.Context, field graphql.CollectedField, obj *RejectRequestsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RejectRequestsPayload_decisions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Decisions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []RequestDecision) graphql.Marshaler {
+			return ec.marshalNRequestDecision2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRequestDecisionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RejectRequestsPayload_decisions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RejectRequestsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RequestDecision(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RejectRequestsPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *RejectRequestsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RejectRequestsPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RejectRequestsPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RejectRequestsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _RenewKeySetPayload_approvalRequest(ctx context.Context, field graphql.CollectedField, obj *RenewKeySetPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -39400,6 +39850,70 @@ func (ec *executionContext) _ReplaceGatewayTokenPayload_userErrors(ctx context.C
 func (ec *executionContext) fieldContext_ReplaceGatewayTokenPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "ReplaceGatewayTokenPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RequestDecision_approvalRequest(ctx context.Context, field graphql.CollectedField, obj *RequestDecision) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestDecision_approvalRequest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ApprovalRequest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *lifecycle.ApprovalRequest) graphql.Marshaler {
+			return ec.marshalOApprovalRequest2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋinternalᚋlifecycleᚐApprovalRequest(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RequestDecision_approvalRequest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestDecision",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApprovalRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RequestDecision_userErrors(ctx context.Context, field graphql.CollectedField, obj *RequestDecision) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RequestDecision_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []object.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋobjectᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RequestDecision_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RequestDecision",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -46331,6 +46845,43 @@ func (ec *executionContext) unmarshalInputApproveRequestInput(ctx context.Contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputApproveRequestsInput(ctx context.Context, obj any) (ApproveRequestsInput, error) {
+	var it ApproveRequestsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"comment", "ids"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		case "ids":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ids"))
+			data, err := ec.unmarshalNID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ids = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputArchivePolicyTemplateInput(ctx context.Context, obj any) (ArchivePolicyTemplateInput, error) {
 	var it ArchivePolicyTemplateInput
 	if obj == nil {
@@ -50091,6 +50642,43 @@ func (ec *executionContext) unmarshalInputRejectRequestInput(ctx context.Context
 				return it, err
 			}
 			it.ExpectedVersion = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputRejectRequestsInput(ctx context.Context, obj any) (RejectRequestsInput, error) {
+	var it RejectRequestsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"comment", "ids"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = graphql.OmittableOf(data)
+		case "ids":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ids"))
+			data, err := ec.unmarshalNID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ids = data
 		}
 	}
 	return it, nil
@@ -54940,6 +55528,49 @@ func (ec *executionContext) _ApproveRequestPayload(ctx context.Context, sel ast.
 			}
 		case "userErrors":
 			out.Values[i] = ec._ApproveRequestPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var approveRequestsPayloadImplementors = []string{"ApproveRequestsPayload"}
+
+func (ec *executionContext) _ApproveRequestsPayload(ctx context.Context, sel ast.SelectionSet, obj *ApproveRequestsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, approveRequestsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ApproveRequestsPayload")
+		case "decisions":
+			out.Values[i] = ec._ApproveRequestsPayload_decisions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._ApproveRequestsPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -60009,9 +60640,23 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "approveRequests":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_approveRequests(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "rejectRequest":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_rejectRequest(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "rejectRequests":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_rejectRequests(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
@@ -62866,6 +63511,49 @@ func (ec *executionContext) _RejectRequestPayload(ctx context.Context, sel ast.S
 	return out
 }
 
+var rejectRequestsPayloadImplementors = []string{"RejectRequestsPayload"}
+
+func (ec *executionContext) _RejectRequestsPayload(ctx context.Context, sel ast.SelectionSet, obj *RejectRequestsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, rejectRequestsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RejectRequestsPayload")
+		case "decisions":
+			out.Values[i] = ec._RejectRequestsPayload_decisions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._RejectRequestsPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var renewKeySetPayloadImplementors = []string{"RenewKeySetPayload"}
 
 func (ec *executionContext) _RenewKeySetPayload(ctx context.Context, sel ast.SelectionSet, obj *RenewKeySetPayload) graphql.Marshaler {
@@ -63029,6 +63717,49 @@ func (ec *executionContext) _ReplaceGatewayTokenPayload(ctx context.Context, sel
 			}
 		case "userErrors":
 			out.Values[i] = ec._ReplaceGatewayTokenPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var requestDecisionImplementors = []string{"RequestDecision"}
+
+func (ec *executionContext) _RequestDecision(ctx context.Context, sel ast.SelectionSet, obj *RequestDecision) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, requestDecisionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RequestDecision")
+		case "approvalRequest":
+			out.Values[i] = ec._RequestDecision_approvalRequest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._RequestDecision_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -66903,6 +67634,11 @@ func (ec *executionContext) unmarshalNApproveRequestInput2githubᚗcomᚋkeywrig
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNApproveRequestsInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApproveRequestsInput(ctx context.Context, v any) (ApproveRequestsInput, error) {
+	res, err := ec.unmarshalInputApproveRequestsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNArchivePolicyTemplateInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐArchivePolicyTemplateInput(ctx context.Context, v any) (ArchivePolicyTemplateInput, error) {
 	res, err := ec.unmarshalInputArchivePolicyTemplateInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -69224,6 +69960,11 @@ func (ec *executionContext) unmarshalNRejectRequestInput2githubᚗcomᚋkeywrigh
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNRejectRequestsInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRejectRequestsInput(ctx context.Context, v any) (RejectRequestsInput, error) {
+	res, err := ec.unmarshalInputRejectRequestsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNRenewKeySetInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewKeySetInput(ctx context.Context, v any) (RenewKeySetInput, error) {
 	res, err := ec.unmarshalInputRenewKeySetInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -69258,6 +69999,26 @@ func (ec *executionContext) marshalNRenewalRule2githubᚗcomᚋkeywrightᚋkeywr
 func (ec *executionContext) unmarshalNReplaceGatewayTokenInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐReplaceGatewayTokenInput(ctx context.Context, v any) (ReplaceGatewayTokenInput, error) {
 	res, err := ec.unmarshalInputReplaceGatewayTokenInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRequestDecision2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRequestDecision(ctx context.Context, sel ast.SelectionSet, v RequestDecision) graphql.Marshaler {
+	return ec._RequestDecision(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNRequestDecision2ᚕgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRequestDecisionᚄ(ctx context.Context, sel ast.SelectionSet, v []RequestDecision) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRequestDecision2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRequestDecision(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNRetireApiInput2githubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRetireAPIInput(ctx context.Context, v any) (RetireAPIInput, error) {
@@ -70716,6 +71477,13 @@ func (ec *executionContext) marshalOApproveRequestPayload2ᚖgithubᚗcomᚋkeyw
 		return graphql.Null
 	}
 	return ec._ApproveRequestPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOApproveRequestsPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐApproveRequestsPayload(ctx context.Context, sel ast.SelectionSet, v *ApproveRequestsPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ApproveRequestsPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOArchivePolicyTemplatePayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐArchivePolicyTemplatePayload(ctx context.Context, sel ast.SelectionSet, v *ArchivePolicyTemplatePayload) graphql.Marshaler {
@@ -72518,6 +73286,13 @@ func (ec *executionContext) marshalORejectRequestPayload2ᚖgithubᚗcomᚋkeywr
 		return graphql.Null
 	}
 	return ec._RejectRequestPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORejectRequestsPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRejectRequestsPayload(ctx context.Context, sel ast.SelectionSet, v *RejectRequestsPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RejectRequestsPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalORenewKeySetPayload2ᚖgithubᚗcomᚋkeywrightᚋkeywrightᚋgraphᚋinternalᚋgenᚐRenewKeySetPayload(ctx context.Context, sel ast.SelectionSet, v *RenewKeySetPayload) graphql.Marshaler {

@@ -119,6 +119,22 @@ type ApproveRequestPayload struct {
 	UserErrors []object.UserError `json:"userErrors"`
 }
 
+// Input of `approveRequests`.
+type ApproveRequestsInput struct {
+	// Why the change is made. Recorded in the event log, and with each decision.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+	// IDs of the approval requests, at most 100.
+	Ids []string `json:"ids"`
+}
+
+// Payload of `approveRequests`.
+type ApproveRequestsPayload struct {
+	// What became of each request, in the order of the input.
+	Decisions []RequestDecision `json:"decisions"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
 // Input of `archivePolicyTemplate`.
 type ArchivePolicyTemplateInput struct {
 	// ID of the template.
@@ -1124,6 +1140,22 @@ type RejectRequestPayload struct {
 	UserErrors []object.UserError `json:"userErrors"`
 }
 
+// Input of `rejectRequests`.
+type RejectRequestsInput struct {
+	// Why the change is made. Recorded in the event log, and with each decision.
+	Comment graphql.Omittable[*string] `json:"comment,omitempty"`
+	// IDs of the approval requests, at most 100.
+	Ids []string `json:"ids"`
+}
+
+// Payload of `rejectRequests`.
+type RejectRequestsPayload struct {
+	// What became of each request, in the order of the input.
+	Decisions []RequestDecision `json:"decisions"`
+	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
 // Input of `renewKeySet`.
 type RenewKeySetInput struct {
 	// Why the change is made. Recorded in the event log and shown on the timeline.
@@ -1194,6 +1226,14 @@ type ReplaceGatewayTokenPayload struct {
 	// again for 15 minutes.
 	GatewayToken *string `json:"gatewayToken,omitempty"`
 	// Errors that the caller can correct. Empty when the mutation succeeded.
+	UserErrors []object.UserError `json:"userErrors"`
+}
+
+// What became of one of many approval requests that were decided on together.
+type RequestDecision struct {
+	// The approval request. Null when it was refused.
+	ApprovalRequest *lifecycle.ApprovalRequest `json:"approvalRequest,omitempty"`
+	// Errors that the caller can correct. Empty when the request was decided on.
 	UserErrors []object.UserError `json:"userErrors"`
 }
 
