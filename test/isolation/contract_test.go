@@ -209,6 +209,7 @@ func (s *contract) object(t *testing.T, f rootField, d *ast.Definition, w *tenan
 var kinds = map[string]string{
 	"node.id": "KeySet", "nodes.ids": "KeySet", "keySet.id": "KeySet",
 	"SetDefaultKeySetInput.id": "Application", "RetrieveCredentialsInput.id": "KeySet", "ReplaceGatewayTokenInput.id": "Gateway", "KeySetSelection.ids": "KeySet",
+	"ApproveRequestsInput.ids": "ApprovalRequest", "RejectRequestsInput.ids": "ApprovalRequest",
 	"ApproveRequestInput.id": "ApprovalRequest", "RejectRequestInput.id": "ApprovalRequest", "WithdrawRequestInput.id": "ApprovalRequest",
 	"NotificationRuleInput.recipientGroupIds": "Group",
 	"EventFilter.subjectId":                   "KeySet", "EventFilter.actorId": "User", "EventFilter.correlationId": "correlation",

@@ -353,9 +353,13 @@ func (s *setup) wasTheReason(t *testing.T, p position, reply apptest.Reply) {
 			return
 		}
 	default:
-		at, _ := payload("userErrors", 0, "path").([]any)
+		one := []any{"userErrors", 0}
+		if payload("decisions") != nil { // of many, each tells of its own
+			one = append([]any{"decisions", 0}, one...)
+		}
+		at, _ := payload(append(one, "path")...).([]any)
 		at = slices.DeleteFunc(slices.Clone(at), func(step any) bool { return step == "0" })
-		if payload("userErrors", 0, "code") == "NOT_FOUND" && fmt.Sprint(at) == fmt.Sprint(p.path) {
+		if payload(append(one, "code")...) == "NOT_FOUND" && fmt.Sprint(at) == fmt.Sprint(p.path) {
 			return
 		}
 	}
