@@ -159,48 +159,54 @@ func (h *Validate) answer(r *http.Request, memory *buffer) ([]byte, error) {
 		return h.decideAll(r.Context(), who, questions, memory)
 	}
 	memory.asked = slices.Grow(memory.asked[:0], 1)[:1]
-	verdict, err := h.decide(r.Context(), who, &questions[0], &memory.asked[0])
-	if err != nil {
+	if err := who.asks(&questions[0], &memory.asked[0]); err != nil {
 		return nil, err
+	}
+	verdict, err := h.Validator.Validate(r.Context(), who.tenant, &memory.asked[0])
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the service says what failed
 	}
 	memory.answer = append(appendVerdict(memory.answer, &verdict), '\n')
 	return memory.answer, nil
 }
 
-// decide answers one question. p is memory for it, which nobody keeps.
-func (h *Validate) decide(ctx context.Context, who caller, q *question, p *validate.Presentation) (lifecycle.Verdict, error) {
-	if err := q.present(p); err != nil {
-		return lifecycle.Verdict{}, err
+// asks checks one question and puts it into p, which nobody keeps.
+func (who caller) asks(q *question, p *validate.Presentation) error {
+	if err := q.present(p); err != nil || who.environment == "" {
+		return err
 	}
-	if who.environment != "" {
-		if p.EnvironmentSlug != "" && p.EnvironmentSlug != who.environment {
-			return lifecycle.Verdict{}, errEnvironment
-		}
-		p.EnvironmentSlug = who.environment
+	if p.EnvironmentSlug != "" && p.EnvironmentSlug != who.environment {
+		return errEnvironment
 	}
-	return h.Validator.Validate(ctx, who.tenant, p) //nolint:wrapcheck // the service says what failed
+	p.EnvironmentSlug = who.environment
+	return nil
 }
 
-// decideAll answers a list in its order. Where one cannot be decided the whole is not: an answer that says so inside of
-// a list would be taken for a refusal.
+// decideAll answers a list in its order. All are checked before one is decided, because a decision counts. Where one cannot
+// be decided the whole is not: an answer that says so inside of a list would be taken for a refusal.
 func (h *Validate) decideAll(ctx context.Context, who caller, questions []question, memory *buffer) ([]byte, error) {
 	memory.asked = slices.Grow(memory.asked[:0], len(questions))[:len(questions)]
 	memory.verdicts = slices.Grow(memory.verdicts[:0], len(questions))[:len(questions)]
 	memory.errs = slices.Grow(memory.errs[:0], len(questions))[:len(questions)]
 	verdicts, errs := memory.verdicts, memory.errs
+	for i := range questions {
+		if err := who.asks(&questions[i], &memory.asked[i]); err != nil {
+			return nil, inList(i, err)
+		}
+	}
 	var next atomic.Int64
 	var working sync.WaitGroup
 	for range min(atOnce, len(questions)) {
 		working.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(questions)); i = next.Add(1) - 1 {
-				verdicts[i], errs[i] = h.decide(ctx, who, &questions[i], &memory.asked[i])
+				verdicts[i], errs[i] = h.Validator.Validate(ctx, who.tenant, &memory.asked[i])
 			}
 		})
 	}
 	working.Wait()
-	for i, err := range errs {
+	for _, err := range errs {
 		if err != nil {
-			return nil, inList(i, err)
+			return nil, err
 		}
 	}
 	answer := append(memory.answer, '[')

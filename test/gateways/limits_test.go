@@ -2,6 +2,7 @@ package gateways
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/keywright/keywright/internal/apptest"
@@ -33,6 +34,23 @@ func TestALimitIs429WithTheTimeToWait(t *testing.T) {
 	status, header := denied(newEnvoy(t, y, y.gateway(t, "ENVOY", true)).check(t, "/", "", map[string]string{"x-api-key": key}))
 	if status != http.StatusTooManyRequests || header["Retry-After"] == "" {
 		t.Errorf("beyond the quota, over gRPC: %d %v", status, header)
+	}
+}
+
+// A list that is refused as a whole takes nothing from anybody, wherever in it the mistake is.
+func TestP8_AListThatIsRefusedIsNotCounted(t *testing.T) {
+	y := newYard(t, apptest.Options{})
+	token := y.gateway(t, "GENERIC", true)
+	key := y.keyOf(t, vars{"quota": vars{"requests": 1, "period": "DAY"}})
+	header := []string{"X-Keywright-Gateway-Token", token}
+	for _, mistake := range []string{`{"credential": ""}`, `{"credential": "x", "environmentSlug": "elsewhere"}`, `{"credential": "x", "ipAddress": "x"}`} {
+		answer, text := y.send(t, "POST", "/v1/validate", "application/json", `[{"credential": "`+key+`"}, `+mistake+`]`, header...)
+		if answer.StatusCode != http.StatusBadRequest || !strings.Contains(text, `"[1].`) {
+			t.Errorf("%s: %s %s", mistake, answer.Status, text)
+		}
+	}
+	if _, text := y.send(t, "POST", "/v1/validate", "application/json", `[{"credential": "`+key+`"}]`, header...); !strings.Contains(text, `"VALID"`) {
+		t.Errorf("the one call of the quota is used up: %s", text)
 	}
 }
 
