@@ -42,15 +42,16 @@ func (s *Store) TenantsWithDue(ctx context.Context, now time.Time) ([]lifecycle.
 	return ids, nil
 }
 
-// isPostponed holds for key sets that could not be looked after before.
-const isPostponed = "EXISTS (SELECT 1 FROM postponements p WHERE p.id = s.id)"
+// isNotPostponed holds for key sets that could be looked after before. Those that could not are listed once for each
+// statement, and no planner makes a join of it that would read all that is due to sort it.
+const isNotPostponed = "s.id NOT IN (SELECT p.id FROM postponements p WHERE p.tenant_id = ?)"
 
 // DueKeySetIDs implements [manage.Store]. It reads no times: one that cannot be read may be what is wrong.
 func (s *Store) DueKeySetIDs(ctx context.Context, tenant lifecycle.TenantID, now time.Time, limit int) ([]lifecycle.KeySetID, error) {
 	var all []lifecycle.KeySetID
 	for _, kind := range dueKinds {
 		var found []lifecycle.KeySetID
-		err := s.read.NewSelect().TableExpr(kind.from).ColumnExpr("s.id").Where(kind.where, tenant, now).Where("NOT "+isPostponed).
+		err := s.read.NewSelect().TableExpr(kind.from).ColumnExpr("s.id").Where(kind.where, tenant, now).Where(isNotPostponed, tenant).
 			OrderExpr(kind.at).Limit(int64(limit)).Scan(ctx, &found)
 		if err != nil {
 			return nil, fmt.Errorf("find due key sets: %w", s.explain(ctx, err))
@@ -123,7 +124,7 @@ func (t *tx) DueKeySets(ctx context.Context, tenant lifecycle.TenantID, now time
 	for _, kind := range dueKinds {
 		var found []entry
 		q := t.NewSelect().TableExpr(kind.from).ColumnExpr("s.id, ? AS at", bun.Safe(kind.at)).
-			Where(kind.where, tenant, now).Where("NOT " + isPostponed).OrderExpr(kind.at).Limit(int64(limit))
+			Where(kind.where, tenant, now).Where(isNotPostponed, tenant).OrderExpr(kind.at).Limit(int64(limit))
 		if t.store.dialect == postgres {
 			q = q.For("NO KEY UPDATE OF s SKIP LOCKED")
 		}
