@@ -177,14 +177,17 @@ func (l *link) carry(to, from net.Conn, isAnswer bool) {
 		for p := range pieces {
 			time.Sleep(time.Until(p.due))
 			l.mu.Lock()
-			isPoor, gate := l.isPoor, l.questions
-			if isAnswer {
-				gate = l.answers
-			}
+			isPoor := l.isPoor
 			l.mu.Unlock()
 			if isPoor {
 				l.crawl(len(p.bytes))
 			}
+			l.mu.Lock()
+			gate := l.questions
+			if isAnswer {
+				gate = l.answers
+			}
+			l.mu.Unlock()
 			<-gate
 			if _, err := to.Write(p.bytes); err != nil {
 				break
