@@ -134,7 +134,7 @@ func (l *fakeLog) read(limit int, wanted func(lifecycle.Event) bool) ([]lifecycl
 	return found, nil
 }
 
-func (l *fakeLog) DigestsBelow(_ context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error) {
+func (l *fakeLog) DigestsBelow(_ context.Context, events []lifecycle.Event, _ int) (map[lifecycle.TenantID][][]byte, error) {
 	if l.onDigests != nil {
 		l.onDigests()
 	}

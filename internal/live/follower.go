@@ -19,7 +19,7 @@ type Log interface {
 	LogSequence(ctx context.Context, tenant lifecycle.TenantID) (int64, error)
 	LogAfter(ctx context.Context, position int64, limit int) ([]lifecycle.Event, error)
 	LogOf(ctx context.Context, tenant lifecycle.TenantID, after int64, limit int) ([]lifecycle.Event, error)
-	DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error)
+	DigestsBelow(ctx context.Context, events []lifecycle.Event, limit int) (map[lifecycle.TenantID][][]byte, error)
 }
 
 // Config is what a Follower works with. Durations of zero mean the default.

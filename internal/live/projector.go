@@ -268,7 +268,7 @@ func (p *projector) addDigests(ctx context.Context, perTenant map[lifecycle.Tena
 	if len(below) == 0 {
 		return nil
 	}
-	digests, err := p.log.DigestsBelow(ctx, below)
+	digests, err := p.log.DigestsBelow(ctx, below, wholeTenantFrom)
 	if err != nil {
 		return fmt.Errorf("find changed keys: %w", err)
 	}

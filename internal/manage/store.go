@@ -65,8 +65,9 @@ type Store interface {
 
 	// DigestsBelow lists the digests of all keys that an event touches the verdict of: those of
 	// its key set, else of its application, else of the API, the environment or the suspended or
-	// reactivated tenant that it is about. The log's reader outdates what is cached of them.
-	DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error)
+	// reactivated tenant that it is about. The log's reader outdates what is cached of them. Of more than
+	// limit keys of a tenant it lists limit and one: an environment may have a million, and nobody waits for them.
+	DigestsBelow(ctx context.Context, events []lifecycle.Event, limit int) (map[lifecycle.TenantID][][]byte, error)
 
 	// RecordUse adds a batch of uses to the counts of key sets, and raises last-used of keys and
 	// their key sets; it never lowers it, touches no version and writes no event (T6, T7). What is

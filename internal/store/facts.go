@@ -148,19 +148,11 @@ func (s *Store) Digests(ctx context.Context, after string, limit int) ([][]byte,
 
 // DigestsBelow implements [manage.Store]. Events of a tenant, an environment or an API touch more than one
 // application: what is below those is listed, too.
-func (s *Store) DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error) {
+func (s *Store) DigestsBelow(ctx context.Context, events []lifecycle.Event, limit int) (map[lifecycle.TenantID][][]byte, error) {
 	below := map[lifecycle.TenantID][][]byte{}
 	for tenant, events := range groupBy(events, func(e lifecycle.Event) lifecycle.TenantID { return e.TenantID }) {
-		var digests [][]byte
-		q := s.read.NewSelect().Table("keys").Column("digest").Where("tenant_id = ?", tenant)
-		if t := touchedBy(events); !t.all {
-			sets := t.keySets(s.read)
-			if sets == nil {
-				continue
-			}
-			q = q.Where("key_set_id IN (?)", sets)
-		}
-		if err := q.Scan(ctx, &digests); err != nil {
+		digests, err := s.digestsBelow(ctx, tenant, touchedBy(events), limit+1)
+		if err != nil {
 			return nil, fmt.Errorf("list digests of keys: %w", s.explain(ctx, err))
 		}
 		if len(digests) > 0 {
@@ -168,6 +160,49 @@ func (s *Store) DigestsBelow(ctx context.Context, events []lifecycle.Event) (map
 		}
 	}
 	return below, nil
+}
+
+// digestsBelow lists some of them at most. It asks for each kind on its own: with conditions of several kinds PostgreSQL reads
+// every key of the tenant.
+func (s *Store) digestsBelow(ctx context.Context, tenant lifecycle.TenantID, t touched, most int) ([][]byte, error) {
+	keys := func() *bun.SelectQuery {
+		return s.read.NewSelect().ColumnExpr("k.digest").Where("k.tenant_id = ?", tenant)
+	}
+	var queries []*bun.SelectQuery
+	if t.all {
+		queries = append(queries, keys().TableExpr("keys AS k"))
+	}
+	for _, kind := range []struct {
+		from, at string
+		ids      []string
+	}{
+		{"keys AS k", "k.key_set_id", t.sets},
+		{"key_sets AS s JOIN keys AS k ON k.key_set_id = s.id", "s.application_id", t.apps},
+		{"key_sets AS s JOIN keys AS k ON k.key_set_id = s.id", "s.environment_id", t.envs},
+		{`api_subscriptions AS b JOIN api_subscription_key_sets AS l ON l.subscription_id = b.id
+			JOIN keys AS k ON k.key_set_id = l.key_set_id`, "b.api_id", t.apis},
+	} {
+		for ids := range slices.Chunk(kind.ids, batch) {
+			queries = append(queries, keys().TableExpr(kind.from).Where(kind.at+" IN (?)", bun.List(ids)))
+		}
+	}
+	found := map[string]bool{}
+	for _, q := range queries {
+		var digests [][]byte
+		if err := q.Limit(int64(most)).Scan(ctx, &digests); err != nil {
+			return nil, err
+		}
+		for _, digest := range digests {
+			if len(found) < most {
+				found[string(digest)] = true
+			}
+		}
+	}
+	all := make([][]byte, 0, len(found))
+	for digest := range found {
+		all = append(all, []byte(digest))
+	}
+	return all, nil
 }
 
 // touched is what events of a tenant can touch the verdicts of.
@@ -193,30 +228,4 @@ func touchedBy(events []lifecycle.Event) touched {
 		}
 	}
 	return t
-}
-
-// keySets selects the ids of the key sets below; nil: there are none. It is one list: with a condition for each kind, joined by
-// OR, PostgreSQL reads every key there is.
-func (t touched) keySets(db bun.IDB) *bun.SelectQuery {
-	var list *bun.SelectQuery
-	for _, part := range []struct {
-		from, id, where string
-		ids             []string
-	}{
-		{"key_sets", "id", "id IN (?)", t.sets},
-		{"key_sets", "id", "application_id IN (?)", t.apps},
-		{"key_sets", "id", "environment_id IN (?)", t.envs},
-		{"api_subscription_key_sets AS l JOIN api_subscriptions AS b ON b.id = l.subscription_id", "l.key_set_id", "b.api_id IN (?)", t.apis},
-	} {
-		if len(part.ids) == 0 {
-			continue
-		}
-		one := db.NewSelect().TableExpr(part.from).ColumnExpr(part.id).Where(part.where, bun.List(part.ids))
-		if list == nil {
-			list = one
-		} else {
-			list = list.UnionAll(one)
-		}
-	}
-	return list
 }

@@ -312,7 +312,7 @@ func (s modelStore) LogOf(context.Context, lifecycle.TenantID, int64, int) ([]li
 	return nil, errDown
 }
 
-func (s modelStore) DigestsBelow(ctx context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error) {
+func (s modelStore) DigestsBelow(ctx context.Context, events []lifecycle.Event, _ int) (map[lifecycle.TenantID][][]byte, error) {
 	return through(ctx, s.n.db, func() (map[lifecycle.TenantID][][]byte, error) { return s.n.in.db.digestsBelow(events), nil })
 }
 

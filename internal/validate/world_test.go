@@ -195,7 +195,7 @@ func (d *database) Digests(_ context.Context, after string, _ int) ([][]byte, st
 	return digests, "", nil
 }
 
-func (d *database) DigestsBelow(_ context.Context, events []lifecycle.Event) (map[lifecycle.TenantID][][]byte, error) {
+func (d *database) DigestsBelow(_ context.Context, events []lifecycle.Event, _ int) (map[lifecycle.TenantID][][]byte, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	found := map[lifecycle.TenantID][][]byte{}

@@ -175,12 +175,20 @@ func testDigestsBelow(t *testing.T, db Database) {
 		"both":                 {[]lifecycle.Event{keySet, app}, both},
 		"nothing":              {nil, nil},
 	} {
-		got, err := db.DigestsBelow(t.Context(), c.events)
+		got, err := db.DigestsBelow(t.Context(), c.events, 1000)
 		no(t, err)
 		slices.SortFunc(c.want, slices.Compare[[]byte])
 		slices.SortFunc(got[w.tenant.ID], slices.Compare[[]byte])
 		if !slices.EqualFunc(got[w.tenant.ID], c.want, slices.Equal[[]byte]) || len(got) != min(1, len(c.want)) {
 			t.Errorf("below an event of %s are %d keys, want %d", what, len(got[w.tenant.ID]), len(c.want))
+		}
+	}
+	for what, e := range map[string]lifecycle.Event{
+		"an environment": event(w, lifecycle.EventEnvironmentUpdated, w.env.ID), "the tenant": event(w, lifecycle.EventTenantSuspended, w.tenant.ID),
+		"an application": app,
+	} {
+		if got, err := db.DigestsBelow(t.Context(), []lifecycle.Event{e}, 0); err != nil || len(got[w.tenant.ID]) != 1 {
+			t.Errorf("below an event of %s are %d keys, %v; want one more than the limit of none", what, len(got[w.tenant.ID]), err)
 		}
 	}
 }
