@@ -11,10 +11,24 @@ import (
 	"github.com/keywright/keywright/internal/store"
 )
 
-// measureRotations makes a tenth of the key sets of a tenant due in the same instant while a node answers validations,
-// and waits until it has rotated all of them.
+// measureRotations measures rotations with a tenth of the key sets, and with all of them: how the speed changes with the table.
+// Fewer than a thousand that are due are over before the speed shows.
 func measureRotations(b *bench) {
 	b.onBoth(func(b *bench, name string, make func() place) {
+		if b.scheduled < 100_000 {
+			b.rotate(name, make, b.scheduled)
+			return
+		}
+		few := b.rotate(name, make, b.scheduled/10)
+		many := b.rotate(name, make, b.scheduled)
+		b.figure(fmt.Sprintf("rotations with ten times the key sets, %s", name), "rotations a second, to those before", fmt.Sprintf("%.2f", many/few))
+	})
+}
+
+// rotate makes a tenth of the key sets of a tenant due in the same instant while a node answers validations, and waits until
+// it has rotated all of them. It returns how many it did in a second.
+func (b *bench) rotate(name string, make func() place, scheduled int) (perSecond float64) {
+	b.group(func(b *bench) {
 		const rate = 500 // validations a second
 		s := &site{place: make()}
 		first := s.start(b)
@@ -22,9 +36,9 @@ func measureRotations(b *bench) {
 		first.stop()
 		s.store, s.keyring = b.open(s.place, nil)
 		yard := s.yard(b)
-		due := max(1, b.scheduled/10)
+		due := max(1, scheduled/10)
 		later := instant().AddDate(0, 0, 30)
-		yard.schedule(b, b.scheduled-due, func(i int) time.Time { return later.Add(time.Duration(i) * time.Second) })
+		yard.schedule(b, scheduled-due, func(i int) time.Time { return later.Add(time.Duration(i) * time.Second) })
 		b.analyze(s.place)
 		s.node = s.start(b)
 		q, at := s.validates("VALID", same(string(s.presents(s.good)))), pace{connections: 4, perSecond: rate}
@@ -48,8 +62,8 @@ func measureRotations(b *bench) {
 		if drained == 0 {
 			b.Fatalf("%s", tail(s.node.logged()))
 		}
-		section := fmt.Sprintf("rotations of %d due key sets of %d scheduled, %s", due, b.scheduled, name)
-		perSecond := float64(due) / drained.Seconds()
+		section := fmt.Sprintf("rotations of %d due key sets of %d scheduled, %s", due, scheduled, name)
+		perSecond = float64(due) / drained.Seconds()
 		b.judged(section, "rotations", fmt.Sprintf("%.0f/s", perSecond), "≥ 100/s", verdict(perSecond >= 100))
 		p99, quiet := quantileOf(during.latencies, .99), quantileOf(before.latencies, .99)
 		b.judged(section, fmt.Sprintf("p99 of %d validations a second meanwhile", rate), fmt.Sprintf("%s, %s without", short(p99), short(quiet)), "+ 20 %", verdict(p99 <= quiet*12/10))
@@ -58,6 +72,7 @@ func measureRotations(b *bench) {
 		b.figure(section, "– reads of the database for them", fmt.Sprintf("%.0f", reads))
 		b.figure(section, "– refused or failed", fmt.Sprint(during.refused))
 	})
+	return perSecond
 }
 
 // beside runs fn while a process of its own keeps one processor busy half of the time, as rotating does: what is slower
