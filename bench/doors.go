@@ -43,8 +43,10 @@ func measureDoors(b *bench) {
 
 // bareSide asks the bare handler what ours asks Keywright.
 func (b *bench) bareSide(bare *process, body []byte) side {
-	return b.askOver(b.connections, bare, question{path: "/bare", body: same(string(body)), want: "true"})
+	return b.askOver(b.connections, bare, bareQuestion(same(string(body))))
 }
+
+func bareQuestion(body request) question { return question{path: "/bare", body: body, want: "true"} }
 
 // inMemory are the answers that ask nobody outside the process.
 func (s *site) inMemory(b *bench, bare *process) {

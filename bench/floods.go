@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	floodRate = 20_000 // requests a second
-	goodRate  = 2_000
+	floodRate  = 20_000 // requests a second
+	goodRate   = 2_000
+	floodBurst = 10 // requests of a flood that come at once
 )
 
 // floodKind is what a flood presents.
@@ -32,28 +33,35 @@ const (
 
 // flood is traffic beside that of the good key.
 type flood struct {
-	name string
-	kind floodKind
-	goal bool // whether the good key must not feel it
+	name   string
+	kind   floodKind
+	burst  int  // requests that come at once over one connection
+	isBare bool // both are sent to a bare handler instead
+	goal   bool // whether the good key must not feel it
 }
 
-// measureFloods asks for a good key at a steady pace, with and without a flood, in turns. The last flood is one of good
-// requests: what it costs is the price of the requests alone, on processors that the load shares with the server.
+// measureFloods asks for a good key at a steady pace, with and without a flood, in turns. Floods of good requests, and of
+// requests to a bare net/http handler, show the price of the requests alone, on processors that the load shares with the
+// server; one whose requests come one by one, that of reading and writing each by itself, which the load does too.
 func measureFloods(b *bench) {
 	b.group(func(b *bench) {
-		s := b.site(0)
+		s, bare := b.site(0), b.start(b.itself(), partBare)
 		b.streamFor(b.phase/2, s.node, s.validates("VALID", same(string(s.presents(s.good)))), pace{connections: 4, perSecond: goodRate})
 		floods := []flood{
 			{name: "without a flood"},
-			{name: "20,000 unknown keys a second", kind: unknownKeys, goal: true},
-			{name: "20,000 wrong secrets of the good key's id a second", kind: wrongSecrets, goal: true},
-			{name: "20,000 good requests a second more", kind: goodKeys},
+			{name: "20,000 unknown keys a second", kind: unknownKeys, burst: floodBurst, goal: true},
+			{name: "20,000 wrong secrets of the good key's id a second", kind: wrongSecrets, burst: floodBurst, goal: true},
+			{name: "20,000 good requests a second more", kind: goodKeys, burst: floodBurst},
+			{name: "20,000 unknown keys a second, one by one", kind: unknownKeys, burst: 1},
+			{name: "a bare handler, without a flood", isBare: true},
+			{name: "a bare handler, 20,000 requests a second more", kind: goodKeys, burst: floodBurst, isBare: true},
+			{name: "a bare handler, 20,000 a second more, one by one", kind: goodKeys, burst: 1, isBare: true},
 		}
 		seen := make([]floodSeen, len(floods))
 		const turns = 3
 		for range turns {
 			for i, f := range floods {
-				seen[i].add(b.underFlood(s, f))
+				seen[i].add(b.underFlood(s, bare, f))
 			}
 		}
 		base := seen[0].p99()
@@ -105,13 +113,19 @@ func (f *floodSeen) show(b *bench, fl flood, base time.Duration) {
 }
 
 // underFlood is one turn.
-func (b *bench) underFlood(s *site, f flood) (seen floodSeen) {
+func (b *bench) underFlood(s *site, bare *process, f flood) (seen floodSeen) {
+	order := floodOrder{URL: s.node.URL, Token: s.token, Slug: s.slug, Kind: f.kind, Good: s.good, Burst: f.burst, Duration: b.phase}
+	node, good := s.node, s.validates("VALID", same(string(s.presents(s.good))))
+	if f.isBare {
+		order.URL, order.IsBare = bare.URL, true
+		node, good = bare, bareQuestion(good.body)
+	}
 	wait := func() streamed { return streamed{} }
 	if f.kind != noFlood {
-		wait = b.flood(floodOrder{URL: s.node.URL, Token: s.token, Slug: s.slug, Kind: f.kind, Good: s.good, Duration: b.phase})
+		wait = b.flood(order)
 	}
 	seen.reads = b.counted(s.node, databaseReads, func() {
-		seen.good = b.streamFor(b.phase, s.node, s.validates("VALID", same(string(s.presents(s.good)))), pace{connections: 8, perSecond: goodRate})
+		seen.good = b.streamFor(b.phase, node, good, pace{connections: 8, perSecond: goodRate})
 		seen.bad = wait()
 	})
 	return seen
@@ -124,6 +138,8 @@ type floodOrder struct {
 	URL, Token, Slug string
 	Kind             floodKind
 	Good             string // the key that is accepted
+	IsBare           bool   // the server is a bare handler
+	Burst            int
 	Duration         time.Duration
 }
 
@@ -166,11 +182,14 @@ func sendFlood(ctx context.Context, args []string, out io.Writer) error {
 			key, want = func() string { return b.wrong(order.Good) }, "NOT_FOUND"
 		case goodKeys, noFlood:
 		}
-		bodies := s.prepared(floodRate*int(order.Duration/time.Second+1), key)
+		q := s.validates(want, s.prepared(floodRate*int(order.Duration/time.Second+1), key))
+		if order.IsBare {
+			q = bareQuestion(q.body)
+		}
 		said := json.NewEncoder(out)
 		b.must(said.Encode(true))
 		seen := b.streamFor(order.Duration, &process{Client: apptest.Client{URL: order.URL}},
-			s.validates(want, bodies), pace{connections: 32, perSecond: floodRate, burst: 10})
+			q, pace{connections: 32, perSecond: floodRate, burst: order.Burst})
 		b.must(said.Encode(map[string]int{"Answers": seen.answers, "Refused": seen.refused}))
 	})
 }

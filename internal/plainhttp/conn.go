@@ -48,6 +48,7 @@ type conn struct {
 
 	read     []byte // what came and was not used yet
 	memory   []byte // what read is part of
+	held     *held  // null until requests came at once
 	request  request
 	body     body
 	readBy   time.Time // deadlines that are set
@@ -69,6 +70,7 @@ func newConn(ctx context.Context, s *Server, c net.Conn) *conn {
 // serve answers requests until one is not plain, which is left for net/http with all that came after it, or until the
 // connection ends.
 func (c *conn) serve() (rest []byte, isLeft bool) {
+	defer func() { _ = c.held.send() }()
 	for {
 		head, ok := c.awaitHead()
 		switch {
@@ -101,7 +103,7 @@ func (c *conn) awaitHead() (length int, ok bool) {
 			break
 		}
 		switch searched = len(c.read); {
-		case searched == 0 && !c.rest():
+		case c.held.send() != nil, searched == 0 && !c.rest():
 			return 0, false
 		case searched == 0:
 			hasBegun = false
@@ -201,10 +203,22 @@ func (c *conn) respond() bool {
 		c.writeBy = by.Add(slack)
 		_ = c.SetWriteDeadline(c.writeBy)
 	}
-	_, err := c.Write(a.out)
+	err := c.send(a.out)
 	c.server.keep(a)
 	c.isServed = true
 	return err == nil && !isClose
+}
+
+// send sends an answer, or holds it if more was asked already.
+func (c *conn) send(answer []byte) error {
+	if c.held == nil && len(c.read) == 0 {
+		_, err := c.Write(answer)
+		return err //nolint:wrapcheck // nobody is told of it
+	}
+	if c.held == nil {
+		c.held = newHeld(c.Conn)
+	}
+	return c.held.add(answer)
 }
 
 // rest makes the connection idle, unless the server stops: who stops it looks for idle ones once.

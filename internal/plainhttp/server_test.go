@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,31 @@ type running struct {
 	address string
 	entered chan struct{} // somebody asked for /plain/wait
 	release chan struct{}
+	writes  atomic.Int64 // of all connections
+}
+
+// counting counts what its server writes.
+type counting struct {
+	net.Listener
+	writes *atomic.Int64
+}
+
+func (l counting) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &counted{c.(*net.TCPConn), l.writes}, nil
+}
+
+type counted struct {
+	*net.TCPConn
+	writes *atomic.Int64
+}
+
+func (c *counted) Write(b []byte) (int, error) {
+	c.writes.Add(1)
+	return c.TCPConn.Write(b)
 }
 
 func start(t *testing.T) *running { return startWith(t, 10*time.Second) }
@@ -49,7 +75,7 @@ func startWith(t *testing.T, readHeaderTimeout time.Duration) *running {
 		Rest: &http.Server{ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, Handler: echo("net/http"), ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)},
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(listener) }()
+	go func() { ended <- s.Serve(counting{listener, &s.writes}) }()
 	t.Cleanup(func() {
 		_ = s.Close()
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
@@ -158,6 +184,36 @@ func TestRequestsAreAnsweredInTheirOrderHoweverTheyArrive(t *testing.T) {
 		c.expect(`plain POST /plain/2 [] body`)
 		c.expect(`plain GET /plain/1 ["a"] `)
 	}
+}
+
+func TestRequestsThatComeAtOnceAreAnsweredWithFewerWrites(t *testing.T) {
+	const requests = 50
+	s := start(t)
+	c := s.dial(t)
+	c.send(strings.Repeat(first, requests))
+	for range requests {
+		c.expect(`plain GET /plain/1 ["a"] `)
+	}
+	if writes := s.writes.Load(); writes > requests/2 {
+		t.Errorf("%d requests that came at once were answered with %d writes", requests, writes)
+	}
+}
+
+// An answer that has been decided is not kept back: a key that it accepts may be revoked meanwhile.
+func TestAnAnswerDoesNotWaitForTheRequestBehindIt(t *testing.T) {
+	s := start(t)
+	release := sync.OnceFunc(func() { close(s.release) })
+	t.Cleanup(release)
+	c := s.dial(t)
+	c.send(first + first)
+	c.expect(`plain GET /plain/1 ["a"] `)
+	c.expect(`plain GET /plain/1 ["a"] `)
+	c.send(first + "GET /plain/wait HTTP/1.1\r\nHost: k\r\n\r\n" + first)
+	<-s.entered
+	c.expect(`plain GET /plain/1 ["a"] `)
+	release()
+	c.expect(`plain GET /plain/wait [] `)
+	c.expect(`plain GET /plain/1 ["a"] `)
 }
 
 func TestWhatIsNotPlainGoesToNetHTTPWithAllThatFollows(t *testing.T) {
@@ -295,7 +351,8 @@ func TestAValueCannotEndItsField(t *testing.T) {
 func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 	s := start(t)
 	c := s.dial(t)
-	c.send("GET /plain/panic HTTP/1.1\r\nHost: k\r\n\r\n")
+	c.send(first + "GET /plain/panic HTTP/1.1\r\nHost: k\r\n\r\n")
+	c.expect(`plain GET /plain/1 ["a"] `)
 	c.ends()
 	c = s.dial(t)
 	c.send(first)
