@@ -70,7 +70,11 @@ func newConn(ctx context.Context, s *Server, c net.Conn) *conn {
 // serve answers requests until one is not plain, which is left for net/http with all that came after it, or until the
 // connection ends.
 func (c *conn) serve() (rest []byte, isLeft bool) {
-	defer func() { _ = c.held.send() }()
+	defer func() {
+		if c.held.send() != nil {
+			isLeft = false
+		}
+	}()
 	for {
 		head, ok := c.awaitHead()
 		switch {

@@ -18,7 +18,7 @@ type held struct {
 
 	mu    sync.Mutex
 	out   []byte
-	err   error       // why they could not be sent
+	err   error       // why they could not be sent; nothing is sent behind a piece of an answer
 	pause *time.Timer // runs while there is something to send
 }
 
@@ -52,13 +52,11 @@ func (h *held) send() error {
 }
 
 func (h *held) write() error {
-	if len(h.out) == 0 {
+	if h.err != nil || len(h.out) == 0 {
 		return h.err
 	}
 	h.pause.Stop()
-	if _, err := h.to.Write(h.out); err != nil {
-		h.err = err
-	}
+	_, h.err = h.to.Write(h.out)
 	if h.out = h.out[:0]; cap(h.out) > maxKept {
 		h.out = nil
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,9 +56,39 @@ func (c *counted) Write(b []byte) (int, error) {
 	return c.TCPConn.Write(b)
 }
 
+// failing is a listener of whose connections one write fails before its end, as when the client has not read for too
+// long. Those after it would work.
+type failing struct{ net.Listener }
+
+func (l failing) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &failingOnce{TCPConn: c.(*net.TCPConn)}, nil
+}
+
+type failingOnce struct {
+	*net.TCPConn
+	hasFailed atomic.Bool
+}
+
+func (c *failingOnce) Write(b []byte) (int, error) {
+	if !c.hasFailed.CompareAndSwap(false, true) {
+		return c.TCPConn.Write(b)
+	}
+	n, err := c.TCPConn.Write(b[:len(b)-1])
+	return n, errors.Join(err, os.ErrDeadlineExceeded)
+}
+
 func start(t *testing.T) *running { return startWith(t, 10*time.Second) }
 
 func startWith(t *testing.T, readHeaderTimeout time.Duration) *running {
+	t.Helper()
+	return startOn(t, readHeaderTimeout, func(l net.Listener, s *running) net.Listener { return counting{l, &s.writes} })
+}
+
+func startOn(t *testing.T, readHeaderTimeout time.Duration, over func(net.Listener, *running) net.Listener) *running {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,7 +106,7 @@ func startWith(t *testing.T, readHeaderTimeout time.Duration) *running {
 		Rest: &http.Server{ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10, Handler: echo("net/http"), ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)},
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(counting{listener, &s.writes}) }()
+	go func() { ended <- s.Serve(over(listener, s)) }()
 	t.Cleanup(func() {
 		_ = s.Close()
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
@@ -214,6 +245,27 @@ func TestAnAnswerDoesNotWaitForTheRequestBehindIt(t *testing.T) {
 	release()
 	c.expect(`plain GET /plain/wait [] `)
 	c.expect(`plain GET /plain/1 ["a"] `)
+}
+
+// Whoever reads on would take what follows a piece of an answer for its rest.
+func TestNothingIsSentBehindAPieceOfAnAnswer(t *testing.T) {
+	for what, requests := range map[string]string{
+		"a further answer":                      first + "GET /plain/wait HTTP/1.1\r\nHost: k\r\n\r\n" + first,
+		"an answer of net/http":                 first + rest,
+		"answers of which some are sent before": strings.Repeat(first, 1000),
+	} {
+		s := startOn(t, 10*time.Second, func(l net.Listener, _ *running) net.Listener { return failing{l} })
+		c := s.dial(t)
+		go func() { _, _ = io.WriteString(c, requests) }() // the server need not read all of it
+		if _, err := c.answers.Peek(1); err != nil {
+			t.Fatal(err)
+		}
+		close(s.release)
+		got, _ := io.ReadAll(c.answers) // which may end with a reset
+		if whole := strings.Count(string(got), `["a"] HTTP`); strings.Count(string(got), "HTTP/1.1 ") != whole+1 || strings.HasSuffix(string(got), `["a"] `) {
+			t.Errorf("%s follows a piece: %.300q", what, got)
+		}
+	}
 }
 
 func TestWhatIsNotPlainGoesToNetHTTPWithAllThatFollows(t *testing.T) {
