@@ -45,6 +45,7 @@ func newApplication(t *testing.T) *application {
 type link struct {
 	*httptest.Server
 	answer  atomic.Pointer[http.HandlerFunc] // null: Keywright's own
+	asked   atomic.Int64                     // questions that came
 	blocked chan struct{}
 }
 
@@ -57,6 +58,7 @@ func newLink(t *testing.T, to string) *link {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
 	l := &link{blocked: make(chan struct{})}
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.asked.Add(1)
 		if answer := l.answer.Load(); answer != nil {
 			(*answer)(w, r)
 			return
@@ -135,6 +137,11 @@ func proxies() []proxy {
 
 func startNginx(t *testing.T, p place) string {
 	t.Helper()
+	return startNginxWith(t, p)
+}
+
+func startNginxWith(t *testing.T, p place, more ...string) string {
+	t.Helper()
 	folder := readable(t)
 	// The folders that nginx was built with belong to its package.
 	folders := "access_log off;"
@@ -142,7 +149,7 @@ func startNginx(t *testing.T, p place) string {
 		folders += fmt.Sprintf("\n    %s_temp_path %s;", kind, filepath.Join(folder, kind))
 	}
 	return testenv.Gateway{Program: "nginx", Package: "nginx-light", Ready: "start worker process"}.Start(t, func(port int) ([]string, error) {
-		err := p.adapt("nginx", folder, port, "access_log off;", folders)
+		err := p.adapt("nginx", folder, port, append(more, "access_log off;", folders, "/dev/shm/nginx-keywright", filepath.Join(folder, "cache"))...)
 		return []string{"-p", folder, "-c", filepath.Join(folder, "nginx.conf"), "-e", "stderr", "-g", "daemon off; error_log stderr notice;"}, err
 	})
 }
