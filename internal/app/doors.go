@@ -72,7 +72,7 @@ func (s *Server) doors(authenticate httpapi.Authenticate, metrics *httpapi.Metri
 	}
 	authorized := httpapi.NewAuthorize(door, metrics, now)
 	validated := &httpapi.Validate{
-		Validator: validator, Authenticate: authenticate, Logger: s.logger, Now: now, Observe: metrics.Observer(httpapi.ValidatePath),
+		Validator: validator, Authenticate: authenticate, Logger: s.logger, Now: now, Elapsed: s.elapsed, Observe: metrics.Observer(httpapi.ValidatePath),
 		IsUnauthenticated: func(err error) bool { return errors.Is(err, manage.ErrUnauthenticated) },
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -65,7 +65,8 @@ type Server struct {
 	stopFeed   context.CancelFunc
 	stopRest   context.CancelFunc
 	group      *errgroup.Group
-	failed     chan error // what ended the listening; never closed
+	failed     chan error           // what ended the listening; never closed
+	elapsed    func() time.Duration // since it was wired; only moves forward
 
 	grpc         *grpc.Server // null unless it is asked for
 	grpcListener net.Listener
@@ -113,10 +114,10 @@ func listenError(address string, err error) error {
 // wire makes the parts and connects them.
 func (s *Server) wire(ctx context.Context) (err error) {
 	started := machineTime()
-	elapsed := func() time.Duration { return machineTime().Sub(started) }
+	s.elapsed = func() time.Duration { return machineTime().Sub(started) }
 	// The database's time counts for every node, unless somebody holds the clock or there is one machine only.
 	if s.config.Now == nil && !s.config.isEmbedded() {
-		s.clock = newClock(s.config.now(), elapsed, s.logger)
+		s.clock = newClock(s.config.now(), s.elapsed, s.logger)
 		s.config.Now = s.clock.now
 	}
 	// First what only reads its setting: nonsense is no reason to touch a database either.
@@ -149,16 +150,16 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}, s.logger)
 	s.validation = validate.New(validate.Config{
 		Keyring: keyring, Store: db, NotFound: manage.ErrNotFound, Digests: db.Digests, Entries: projection.ForValidators{State: s.shared}, Log: late,
-		Uses: s.uses, Limits: s.limits, LoadTimeout: s.config.LoadTimeout, Now: now, Elapsed: elapsed, Logger: s.logger,
+		Uses: s.uses, Limits: s.limits, LoadTimeout: s.config.LoadTimeout, Now: now, Elapsed: s.elapsed, Logger: s.logger,
 		Catalogue: catalogue{db},
 	})
 	s.follower = live.NewFollower(live.Config{
-		Log: db, State: projection.ForFollower{State: s.shared}, Near: projection.ForNear{Service: s.validation}, Now: now, Elapsed: elapsed, Logger: s.logger,
+		Log: db, State: projection.ForFollower{State: s.shared}, Near: projection.ForNear{Service: s.validation}, Now: now, Elapsed: s.elapsed, Logger: s.logger,
 		RecordOutside: func(ctx context.Context) (int64, error) { return s.service.RecordOutsideChanges(ctx) },
 	})
 	late.Follower = s.follower
 	s.service = manage.New(manage.Config{Store: db, Keyring: keyring, Now: now, Rand: rand.Reader, Committed: s.committed, Post: post})
-	turns := scheduler.NewTurns(elapsed)
+	turns := scheduler.NewTurns(s.elapsed)
 	s.scheduler = scheduler.New(scheduler.Config{
 		Every: cmp.Or(s.config.ScanEvery, scanEvery), Turns: turns, Logger: s.logger,
 		Work: []scheduler.Work{

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/keywright/keywright/internal/authorize"
@@ -79,10 +80,18 @@ func appendList[T ~string](b []byte, name string, values []T) []byte {
 	return append(b, ']')
 }
 
+// isPlain tells of each character whether it stands for itself in a JSON string, also inside of HTML.
+var isPlain = func() (is [256]bool) {
+	for c := ' '; c <= '~'; c++ {
+		is[c] = !strings.ContainsRune(`"\<>&`, c)
+	}
+	return is
+}()
+
 // appendText appends a JSON string. Nearly all are of characters that stand for themselves.
 func appendText(b []byte, text string) []byte {
 	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+		if !isPlain[text[i]] {
 			quoted, _ := json.Marshal(text) // of a string: cannot fail
 			return append(b, quoted...)
 		}

@@ -52,15 +52,13 @@ func (s *scanner) string() (string, bool) {
 	if !s.takes('"') {
 		return "", false
 	}
-	for i := s.at; i < len(s.text); i++ {
-		switch c := s.text[i]; {
-		case c == '"':
-			value := s.text[s.at:i]
-			s.at = i + 1
-			return value, true
-		case c < ' ' || c == '\\' || c > '~':
-			return "", false
+	rest := s.text[s.at:]
+	for i := range len(rest) {
+		if isPlain[rest[i]] {
+			continue
 		}
+		s.at += i + 1
+		return rest[:i], rest[i] == '"'
 	}
 	return "", false
 }

@@ -187,10 +187,17 @@ func isPrefix(s string) bool {
 	return true
 }
 
+// isBase62 is a table, since which kind of character comes next is what a processor cannot guess.
+var isBase62 = func() (is [256]bool) {
+	for i := range len(base62) {
+		is[base62[i]] = true
+	}
+	return is
+}()
+
 func allBase62(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+		if !isBase62[s[i]] {
 			return false
 		}
 	}
