@@ -115,6 +115,10 @@ func (f *finder[T]) askAway(ctx context.Context, tenant lifecycle.TenantID, dige
 		}
 		epochs[i] = epoch
 	}
+	// One deadline for all reads and for filling, far below the life of the tombstones that refuse late fills. It is not
+	// the caller's: a read is shared, and nobody's cancellation fails the rest.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.LoadTimeout)
+	defer cancel()
 	oldest := found[T]{asked: f.Elapsed()}
 	for i := range digests {
 		answer, err := f.load(ctx, tenant, &digests[i], epochs[i])
@@ -157,11 +161,9 @@ func (f *finder[T]) load(ctx context.Context, tenant lifecycle.TenantID, digest 
 	}
 	position, _, _ := f.Log.Known()
 	flight := string(tenant) + "\x00" + string(digest[:]) + strconv.FormatInt(position, 10)
-	// Do and not DoChan: the read runs in the first caller's goroutine and is bounded by a timeout of its own, so the
-	// others wait no longer than that, and nobody's cancellation fails the rest.
-	shared, err, _ := f.flight.Do(flight, func() (any, error) {
-		return f.read(context.WithoutCancel(ctx), tenant, digest, epoch)
-	})
+	// Do and not DoChan: the read runs in the first caller's goroutine, until its deadline at the latest, which is earlier
+	// than that of the others.
+	shared, err, _ := f.flight.Do(flight, func() (any, error) { return f.read(ctx, tenant, digest, epoch) })
 	if err != nil {
 		return found[T]{}, err
 	}
@@ -169,9 +171,6 @@ func (f *finder[T]) load(ctx context.Context, tenant lifecycle.TenantID, digest 
 }
 
 func (f *finder[T]) read(ctx context.Context, tenant lifecycle.TenantID, digest *[32]byte, epoch string) (found[T], error) {
-	// One deadline for reading and filling, far below the life of the tombstones that refuse late fills.
-	ctx, cancel := context.WithTimeout(ctx, f.LoadTimeout)
-	defer cancel()
 	select {
 	case f.slots <- struct{}{}:
 		defer func() { <-f.slots }()

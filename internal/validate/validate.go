@@ -89,8 +89,8 @@ type Config struct {
 	// Lease is how old an answer may be, counted from the question; 900 ms. It has to leave room below the promised
 	// second for the answer to arrive.
 	Lease time.Duration
-	// LoadTimeout bounds one read of the database, waiting for its turn included; 200 ms, so that who asks hears within
-	// 250 ms that nothing could be decided.
+	// LoadTimeout bounds what one question reads from the database, waiting for its turn included; 200 ms, so that who asks
+	// hears within 250 ms that nothing could be decided.
 	LoadTimeout time.Duration
 	Loads       int // reads of the database at a time; 16
 	Near        int // of how many keys the facts are kept in this process; 200,000
