@@ -65,7 +65,8 @@ type Validate struct {
 	Observe           func(status int, took time.Duration)
 	Logger            *slog.Logger
 
-	buffers sync.Pool // of *buffer
+	buffers sync.Pool    // of *buffer
+	toldAt  atomic.Int64 // when it was last said that nothing can be decided
 }
 
 // buffer is the memory that one request needs, kept for the next one.
@@ -291,7 +292,10 @@ func (h *Validate) refuse(w http.ResponseWriter, r *http.Request, err error) int
 	}
 	why := &failure{http.StatusServiceUnavailable, "UNDECIDED", "cannot decide now: ask again, and do not let the call pass"}
 	if !errors.As(err, &why) {
-		h.Logger.Warn("could not decide over a credential", "requestId", id, "error", err)
+		// At most once a second: under load it fails thousands of times.
+		if now, told := h.Now().Unix(), h.toldAt.Load(); told != now && h.toldAt.CompareAndSwap(told, now) {
+			h.Logger.Warn("could not decide over a credential", "requestId", id, "error", err)
+		}
 		w.Header().Set("Retry-After", "1")
 	}
 	switch why.status {
