@@ -454,6 +454,40 @@ func TestAStopLetsRequestsEnd(t *testing.T) {
 	}
 }
 
+// The answer to the request under way says that it is the last, so who asked knows that those behind it were not looked at.
+func TestAStopAnswersNothingBehindTheRequestUnderWay(t *testing.T) {
+	s := start(t)
+	c := s.dial(t)
+	c.send(first + "GET /plain/wait HTTP/1.1\r\nHost: k\r\n\r\n" + first)
+	<-s.entered
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.Shutdown(t.Context()) }()
+	s.dialUntilRefused(t)
+	close(s.release)
+	c.expect(`plain GET /plain/1 ["a"] `)
+	if response, body := c.answer(http.MethodGet); body != "plain GET /plain/wait [] " || !response.Close {
+		t.Errorf("answered %q, close %t", body, response.Close)
+	}
+	if rest, _ := io.ReadAll(c.answers); len(rest) > 0 { // it may end with a reset
+		t.Errorf("and then %q", rest)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+// dialUntilRefused returns when the server has begun to stop.
+func (s *running) dialUntilRefused(t *testing.T) {
+	t.Helper()
+	for {
+		c, err := net.Dial("tcp", s.address)
+		if err != nil {
+			return
+		}
+		_ = c.Close()
+	}
+}
+
 // However a stop falls together with requests, no connection is forgotten.
 func TestAStopAtAnyMomentEnds(t *testing.T) {
 	for range 300 {
