@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// pause is how long counters that have failed are left alone before one request tries them again.
+	// pause is how long counters that have failed are left alone before they are tried again.
 	pause = 250 * time.Millisecond
 	// leaveTimeout bounds how long giving back takes when the node stops.
 	leaveTimeout = 5 * time.Second
@@ -43,6 +43,8 @@ type Limiter struct {
 
 	lives   atomic.Int64
 	retryAt atomic.Int64 // in nanoseconds of now; 0 while the counters answer
+	isRun   atomic.Bool  // Run tries counters that have failed
+	failed  chan struct{}
 	counts  counts
 }
 
@@ -51,7 +53,7 @@ func New(counters Counters, now func() time.Time, logger *slog.Logger) *Limiter 
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &Limiter{counters: counters, now: now, logger: logger, node: rand.Text()[:8], accounts: map[lifecycle.KeySetID]*account{}}
+	return &Limiter{counters: counters, now: now, logger: logger, node: rand.Text()[:8], accounts: map[lifecycle.KeySetID]*account{}, failed: make(chan struct{}, 1)}
 }
 
 // account is what this node knows of one key set's limits.
@@ -119,9 +121,13 @@ func (l *Limiter) account(id lifecycle.KeySetID) *account {
 // member is a name that this node never used before. What is known by another name is not lowered under this one.
 func (l *Limiter) member() string { return l.node + "." + strconv.FormatInt(l.lives.Add(1), 36) }
 
-// ask runs a question to the counters, unless they have just failed, and says whether it was answered.
+// ask runs a question to the counters, unless they have failed, and says whether it was answered. Counters that hang cost
+// whoever tries them some time: that is Run, and a request only where nobody runs it.
 func (l *Limiter) ask(ctx context.Context, now time.Time, question func(context.Context) error) bool {
 	at := l.retryAt.Load()
+	if at != 0 && l.isRun.Load() {
+		return false
+	}
 	// A clock that was set back must not keep the counters away for long.
 	if until := at - now.UnixNano(); at != 0 && until > 0 && until <= int64(pause) {
 		return false
@@ -129,19 +135,28 @@ func (l *Limiter) ask(ctx context.Context, now time.Time, question func(context.
 	if at != 0 && !l.retryAt.CompareAndSwap(at, now.Add(pause).UnixNano()) {
 		return false // somebody else is trying
 	}
-	l.counts.asked.Add(1)
 	err := question(context.WithoutCancel(ctx)) // what was granted must not be lost because this caller went away
-	if err != nil {
-		l.counts.failures.Add(1)
-		if l.retryAt.Swap(now.Add(pause).UnixNano()) == 0 {
-			l.logger.Warn("the shared counters fail; this node keeps limits by itself", "error", err)
+	l.note(err, now)
+	return err == nil
+}
+
+// note takes note of what came of a question to the counters, and tells when they begin to fail and when they answer again.
+func (l *Limiter) note(err error, now time.Time) {
+	l.counts.asked.Add(1)
+	if err == nil {
+		if l.retryAt.Load() != 0 && l.retryAt.Swap(0) != 0 {
+			l.logger.Info("the shared counters work again")
 		}
-		return false
+		return
 	}
-	if l.retryAt.Load() != 0 && l.retryAt.Swap(0) != 0 {
-		l.logger.Info("the shared counters work again")
+	l.counts.failures.Add(1)
+	if l.retryAt.Swap(now.Add(pause).UnixNano()) == 0 {
+		l.logger.Warn("the shared counters fail; this node keeps limits by itself", "error", err)
 	}
-	return true
+	select {
+	case l.failed <- struct{}{}:
+	default:
+	}
 }
 
 type counts struct{ admitted, refused, alone, asked, failures atomic.Int64 }

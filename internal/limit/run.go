@@ -7,20 +7,39 @@ import (
 	"github.com/keywright/keywright/internal/lifecycle"
 )
 
-// Run gives back leases that nobody uses until ctx ends, and then all there are.
+// Run gives back leases that nobody uses, and tries counters that have failed, until ctx ends. Then it gives back all
+// there are.
 func (l *Limiter) Run(ctx context.Context) error {
+	l.isRun.Store(true)
+	defer l.isRun.Store(false)
 	ticker := time.NewTicker(tidyEvery)
 	defer ticker.Stop()
+	retry := time.NewTimer(pause) // the first one is for counters that failed before
+	defer retry.Stop()
 	for {
 		select {
 		case <-ticker.C:
 			l.Tidy(ctx)
+		case <-l.failed:
+			retry.Reset(pause)
+		case <-retry.C:
+			l.retry(ctx)
 		case <-ctx.Done():
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 			defer cancel()
 			l.leaveAll(ctx)
 			return nil
 		}
+	}
+}
+
+// retry asks counters that have failed for nothing, in a bucket that is this node's own.
+func (l *Limiter) retry(ctx context.Context) {
+	if l.retryAt.Load() == 0 {
+		return
+	}
+	if _, _, err := l.counters.TakeRate(ctx, l.node, 0, 0, 1); ctx.Err() == nil {
+		l.note(err, l.now())
 	}
 }
 
