@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/keywright/keywright/internal/lifecycle"
 	"github.com/keywright/keywright/internal/secret"
@@ -319,25 +320,41 @@ func (s *Service) moveApplication(ctx context.Context, call Call, id lifecycle.A
 			return nil, err
 		}
 		w.applicationEvent(app, event, lifecycle.PastOf(move), lifecycle.Changed(nil, "status", string(before), string(app.Status)))
-		ids, err := w.KeySetIDsOfApplication(ctx, w.tenant.ID, id)
-		if err != nil {
-			return nil, fmt.Errorf("list key sets: %w", err)
-		}
-		states, err := w.LockedKeySets(ctx, w.tenant.ID, ids)
-		if err != nil {
-			return nil, fmt.Errorf("lock key sets: %w", err)
-		}
-		for _, state := range states {
-			t, err := cascade(state, w.moment)
-			if err != nil {
-				return nil, err
+		return &app, w.eachKeySetOf(ctx, id, func(states []lifecycle.KeySetState) error {
+			all := changes{work: w}
+			for _, state := range states {
+				t, err := cascade(state, w.moment)
+				if err != nil {
+					return err
+				}
+				if !t.IsEmpty() {
+					all.collect(state, t.KeySet, t)
+				}
 			}
-			if _, err := w.save(ctx, state, t); err != nil {
-				return nil, err
-			}
-		}
-		return &app, nil
+			return all.write(ctx)
+		})
 	})
+}
+
+// lockedAtOnce bounds the key sets that are read, locked and written together. An application may have a hundred thousand.
+const lockedAtOnce = 500
+
+// eachKeySetOf locks the key sets of a locked application in the order of their ids, and gives them to fn some at a time.
+func (w *work) eachKeySetOf(ctx context.Context, id lifecycle.ApplicationID, fn func(states []lifecycle.KeySetState) error) error {
+	ids, err := w.KeySetIDsOfApplication(ctx, w.tenant.ID, id)
+	if err != nil {
+		return fmt.Errorf("list key sets: %w", err)
+	}
+	for part := range slices.Chunk(ids, lockedAtOnce) {
+		states, err := w.LockedKeySets(ctx, w.tenant.ID, part)
+		if err != nil {
+			return fmt.Errorf("lock key sets: %w", err)
+		}
+		if err := fn(states); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DeleteApplication deletes an application whose key sets are all revoked or expired, with its
@@ -348,24 +365,25 @@ func (s *Service) DeleteApplication(ctx context.Context, call Call, id lifecycle
 		if err != nil {
 			return struct{}{}, err
 		}
-		ids, err := w.KeySetIDsOfApplication(ctx, w.tenant.ID, id)
-		if err != nil {
-			return struct{}{}, fmt.Errorf("list key sets: %w", err)
-		}
-		states, err := w.LockedKeySets(ctx, w.tenant.ID, ids)
-		if err != nil {
-			return struct{}{}, fmt.Errorf("lock key sets: %w", err)
-		}
-		live := []string{}
-		for _, state := range states {
-			if state.KeySet.IsReusable(w.moment.Now) {
-				live = append(live, string(state.KeySet.ID))
+		var ended []lifecycle.KeySet
+		if err := w.eachKeySetOf(ctx, id, func(states []lifecycle.KeySetState) error {
+			var live []string
+			for _, state := range states {
+				if ended = append(ended, state.KeySet); state.KeySet.IsReusable(w.moment.Now) {
+					live = append(live, string(state.KeySet.ID))
+				}
 			}
+			if len(live) > 0 {
+				return lifecycle.Blocked("key sets of the application still work: revoke them first", live[:min(maxBlockers, len(live))]...)
+			}
+			return nil
+		}); err != nil {
+			return struct{}{}, err
 		}
-		if len(live) > 0 {
-			return struct{}{}, lifecycle.Blocked("key sets of the application still work: revoke them first", live...)
+		subjects := []string{}
+		for _, set := range ended {
+			subjects = append(subjects, string(set.ID))
 		}
-		subjects := texts(ids)
 		subscriptions, err := w.LiveSubscriptionsOfApplication(ctx, w.tenant.ID, app.ID)
 		if err != nil {
 			return struct{}{}, fmt.Errorf("list subscriptions: %w", err)
@@ -376,23 +394,19 @@ func (s *Service) DeleteApplication(ctx context.Context, call Call, id lifecycle
 		if err := w.nothingPending(ctx, subjects...); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, w.deleteApplication(ctx, app, states)
+		return struct{}{}, w.deleteApplication(ctx, app, subscriptions, ended)
 	})
 	return err
 }
 
-func (w *work) deleteApplication(ctx context.Context, app lifecycle.Application, states []lifecycle.KeySetState) error {
-	subscriptions, err := w.LiveSubscriptionsOfApplication(ctx, w.tenant.ID, app.ID)
-	if err != nil {
-		return fmt.Errorf("list subscriptions: %w", err)
-	}
+func (w *work) deleteApplication(ctx context.Context, app lifecycle.Application, subscriptions []lifecycle.APISubscription, ended []lifecycle.KeySet) error {
 	for _, sub := range subscriptions {
 		w.subscriptionEvent(sub, lifecycle.EventAPISubscriptionCanceled, "ended with its application", nil)
 	}
 	ids := []string{}
-	for _, state := range states {
-		w.record(state.KeySet.Event(lifecycle.EventKeySetDeleted))
-		ids = append(ids, string(state.KeySet.ID))
+	for _, set := range ended {
+		w.record(set.Event(lifecycle.EventKeySetDeleted))
+		ids = append(ids, string(set.ID))
 	}
 	if err := w.Delete(ctx, w.tenant.ID, (*lifecycle.KeySet)(nil), ids); err != nil {
 		return fmt.Errorf("delete key sets: %w", err)

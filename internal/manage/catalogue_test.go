@@ -466,3 +466,40 @@ func TestD3_SettingsThatCannotWorkAreRefused(t *testing.T) {
 		must(h.UpdateTenantSettings(ctx, by, in))(t)
 	}
 }
+
+// Names are made without reading those that there are, however many.
+func TestS0_16_MadeNamesStayDistinctWithGapsAndWithoutReadingThemAll(t *testing.T) {
+	h := newHouse(t)
+	ctx, by := t.Context(), h.root
+	c := h.catalogue(by)
+	app := must(h.CreateApplication(ctx, by, manage.CreateApplication{OrganizationID: c.org.ID, Name: "Shop"}))(t).Application
+	in := manage.CreateKeySet{ApplicationID: app.ID, EnvironmentID: c.env.ID, PolicyTemplateID: c.template.ID, AuthenticationType: lifecycle.AuthenticationAPIKey}
+	create := func(name *string) lifecycle.KeySet {
+		in.Name = name
+		return must(h.CreateKeySet(ctx, by, in))(t).KeySet
+	}
+	numbered := func(n int) *string {
+		name := lifecycle.DefaultKeySetName(lifecycle.AuthenticationAPIKey, "Shop", n)
+		return &name
+	}
+	for n := 2; n <= 70; n++ { // the application has its first
+		if made := create(nil); made.Name != *numbered(n) {
+			t.Fatalf("key set %d is named %q", n, made.Name)
+		}
+	}
+	create(numbered(72))
+	create(numbered(128))
+	seen := map[string]bool{}
+	for range 70 { // more than fit between
+		made := create(nil)
+		if seen[made.Name] {
+			t.Fatalf("two are named %q", made.Name)
+		}
+		seen[made.Name] = true
+	}
+	upper := strings.ToUpper("über alles")
+	create(&upper)
+	lower := "über alles"
+	in.Name = &lower
+	wantRefusal(t, "the same in other letters", of(h.CreateKeySet(ctx, by, in)), lifecycle.CodeAlreadyExists, "input.name")
+}

@@ -125,7 +125,7 @@ func (s *Service) takeOne(ctx context.Context, tenant lifecycle.TenantID, id lif
 func (s *Service) takeIn(ctx context.Context, tenant lifecycle.TenantID, take func(ctx context.Context, d *dueWork) error) (*dueWork, error) {
 	call := Call{By: access.System(tenant, ComponentScheduler), CorrelationID: ComponentScheduler}
 	return changeIn(ctx, s, call, tenant, func(ctx context.Context, w *work) (*dueWork, error) {
-		d := &dueWork{work: w, sealed: map[lifecycle.KeyID]Sealed{}, broken: map[lifecycle.KeySetID]error{}}
+		d := &dueWork{changes: changes{work: w}, sealed: map[lifecycle.KeyID]Sealed{}, broken: map[lifecycle.KeySetID]error{}}
 		if w.tenant.Status != lifecycle.TenantActive {
 			return d, nil
 		}
@@ -136,18 +136,13 @@ func (s *Service) takeIn(ctx context.Context, tenant lifecycle.TenantID, take fu
 	})
 }
 
-// dueWork collects what becomes of many key sets, to write it in few statements.
+// dueWork collects what is done to key sets that something is due to.
 type dueWork struct {
-	*work
-	sets              []lifecycle.KeySet
-	noticed           []lifecycle.KeySet // only their next notice changed
-	changedKeys       []lifecycle.Key
-	newKeys           []lifecycle.Key
-	changedMilestones []lifecycle.Milestone
-	newMilestones     []lifecycle.Milestone
-	sealed            map[lifecycle.KeyID]Sealed
-	done              int
-	broken            map[lifecycle.KeySetID]error // that could not be looked after
+	changes
+	noticed []lifecycle.KeySet // only their next notice changed
+	sealed  map[lifecycle.KeyID]Sealed
+	done    int
+	broken  map[lifecycle.KeySetID]error // that could not be looked after
 }
 
 // take decides what becomes of one locked key set, in the order in which it was planned: an overlap ends before the next
@@ -175,14 +170,10 @@ func (d *dueWork) take(ctx context.Context, state lifecycle.KeySetState) error {
 			d.record(*event)
 		}
 	}
-	for _, t := range transitions {
-		d.collect(state, t)
-	}
 	if len(transitions) == 0 {
 		d.noticed = append(d.noticed, set)
 	} else {
-		set.Version, set.UpdatedAt = state.KeySet.Version+1, d.moment.Now
-		d.sets = append(d.sets, set)
+		d.collect(state, set, transitions...)
 	}
 	d.done++
 	return nil
@@ -213,52 +204,16 @@ func (d *dueWork) rotate(ctx context.Context, state lifecycle.KeySetState) (life
 	return t, err
 }
 
-// collect notes what a transition writes, and records its events; the first is the cause of what happened.
-func (d *dueWork) collect(before lifecycle.KeySetState, t lifecycle.Transition) {
-	cause := d.record(t.Events[0])
-	for _, e := range t.Events[1:] {
-		d.record(e)
-	}
-	for _, k := range t.Keys {
-		if before.HasKey(k.ID) {
-			d.changedKeys = append(d.changedKeys, k)
-		} else {
-			d.newKeys = append(d.newKeys, k)
-		}
-	}
-	for _, m := range t.Milestones {
-		if m.ActualAt != nil {
-			m.EventID = &cause
-		}
-		if before.HasPlanned(m.ID) {
-			d.changedMilestones = append(d.changedMilestones, m)
-		} else {
-			d.newMilestones = append(d.newMilestones, m)
-		}
-	}
-}
-
-// write writes everything, replaced keys before those that replace them.
+// write writes everything, new keys before the sealed values of theirs.
 func (d *dueWork) write(ctx context.Context) error {
-	for _, step := range []struct {
-		what  string
-		count int
-		do    func() error
-	}{
-		{"key sets", len(d.sets), func() error { return d.UpdateAll(ctx, &d.sets) }},
-		{"notices", len(d.noticed), func() error { return d.SetNotices(ctx, d.tenant.ID, d.noticed) }},
-		{"keys", len(d.changedKeys), func() error { return d.UpdateAll(ctx, &d.changedKeys) }},
-		{"new keys", len(d.newKeys), func() error { return d.Insert(ctx, &d.newKeys) }},
-		{"sealed values", len(d.sealed), func() error { return d.InsertSealed(ctx, d.tenant.ID, d.sealed) }},
-		{"milestones", len(d.changedMilestones), func() error { return d.UpdateAll(ctx, &d.changedMilestones) }},
-		{"new milestones", len(d.newMilestones), func() error { return d.Insert(ctx, &d.newMilestones) }},
-	} {
-		if step.count == 0 {
-			continue
-		}
-		if err := step.do(); err != nil {
-			return fmt.Errorf("write %s: %w", step.what, err)
-		}
+	if err := d.changes.write(ctx); err != nil {
+		return err
+	}
+	if err := d.SetNotices(ctx, d.tenant.ID, d.noticed); err != nil {
+		return fmt.Errorf("write notices: %w", err)
+	}
+	if err := d.InsertSealed(ctx, d.tenant.ID, d.sealed); err != nil {
+		return fmt.Errorf("write sealed values: %w", err)
 	}
 	return nil
 }

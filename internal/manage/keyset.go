@@ -175,32 +175,70 @@ func (w *work) createKeySet(ctx context.Context, app lifecycle.Application, env 
 
 // keySetName checks that a chosen name is free in the application, or makes one (S0-16, S4-13).
 func (w *work) keySetName(ctx context.Context, app lifecycle.Application, t lifecycle.AuthenticationType, chosen *string) (string, error) {
-	names, err := w.KeySetNames(ctx, w.tenant.ID, app.ID)
-	if err != nil {
-		return "", fmt.Errorf("list key set names: %w", err)
+	if chosen == nil {
+		return w.freeKeySetName(ctx, app, t)
 	}
-	taken := map[string]bool{}
-	for _, name := range names {
-		taken[strings.ToLower(name)] = true
-	}
-	if chosen != nil {
-		if taken[strings.ToLower(*chosen)] {
-			return "", nameTaken()
-		}
-		return *chosen, nil
-	}
-	for n := 1; ; n++ {
-		if name := lifecycle.DefaultKeySetName(t, app.Name, n); !taken[strings.ToLower(name)] {
-			return name, nil
-		}
-	}
+	return *chosen, w.checkKeySetName(ctx, app.ID, *chosen)
 }
 
-func nameTaken() *lifecycle.Refusal {
-	return &lifecycle.Refusal{
-		Code: lifecycle.CodeAlreadyExists, Path: []string{"input", "name"},
-		Message: "another key set of the application has this name",
+// checkKeySetName refuses a name that another key set of the application has. A database may not know the case of letters
+// beyond ASCII, so the name is looked for in small and in capital letters, too.
+func (w *work) checkKeySetName(ctx context.Context, app lifecycle.ApplicationID, name string) error {
+	taken, err := w.TakenKeySetNames(ctx, w.tenant.ID, app, distinct([]string{name, strings.ToLower(name), strings.ToUpper(name)}))
+	if err != nil {
+		return fmt.Errorf("look for a key set name: %w", err)
 	}
+	if len(taken) > 0 {
+		return &lifecycle.Refusal{
+			Code: lifecycle.CodeAlreadyExists, Path: []string{"input", "name"},
+			Message: "another key set of the application has this name",
+		}
+	}
+	return nil
+}
+
+// freeKeySetName makes a name with a number that no key set of the application has: the lowest up to 16, and beyond that
+// one that follows a taken one. To count them all would take longer with each.
+func (w *work) freeKeySetName(ctx context.Context, app lifecycle.Application, t lifecycle.AuthenticationType) (string, error) {
+	name := func(n int) string { return lifecycle.DefaultKeySetName(t, app.Name, n) }
+	taken, free := 0, 0
+	for numbers := firstNumbers(); len(numbers) > 0; numbers = numbersBetween(taken, free) {
+		names := make([]string, len(numbers))
+		for i, n := range numbers {
+			names[i] = name(n)
+		}
+		found, err := w.TakenKeySetNames(ctx, w.tenant.ID, app.ID, names)
+		if err != nil {
+			return "", fmt.Errorf("look for key set names: %w", err)
+		}
+		for i, n := range numbers {
+			if !slices.Contains(found, names[i]) {
+				free = n
+				break
+			}
+			taken = n
+		}
+	}
+	return name(free), nil
+}
+
+const numbersAtOnce = 16 // that are looked for in one statement
+
+func firstNumbers() []int { return numbersBetween(0, numbersAtOnce+1) }
+
+// numbersBetween are some numbers above one that is taken and below one that is free, 0: none is known to be.
+func numbersBetween(taken, free int) []int {
+	numbers := []int{}
+	if free == 0 {
+		for n := taken * 2; len(numbers) < numbersAtOnce; n *= 2 {
+			numbers = append(numbers, n)
+		}
+		return numbers
+	}
+	for n, step := taken+1, max(1, (free-taken)/numbersAtOnce); n < free && len(numbers) < numbersAtOnce; n += step {
+		numbers = append(numbers, n)
+	}
+	return numbers
 }
 
 // save writes a transition of a key set that existed before.
@@ -421,8 +459,7 @@ func (s *Service) UpdateKeySet(ctx context.Context, call Call, in UpdateKeySet) 
 			return &KeySetResult{KeySet: state.KeySet}, err
 		}
 		if in.Name.IsSet && !strings.EqualFold(in.Name.Value, state.KeySet.Name) {
-			app := lifecycle.Application{ID: set.ApplicationID}
-			if _, err := w.keySetName(ctx, app, set.AuthenticationType, &in.Name.Value); err != nil {
+			if err := w.checkKeySetName(ctx, set.ApplicationID, in.Name.Value); err != nil {
 				return nil, err
 			}
 		}

@@ -229,11 +229,13 @@ type Tx interface {
 	ContinueNoticePlan(ctx context.Context, tenant lifecycle.TenantID, limit int) (int, error)
 
 	KeySetIDsOfApplication(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.ApplicationID) ([]lifecycle.KeySetID, error)
-	KeySetNames(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.ApplicationID) ([]string, error)
-	// ReusableKeySets lists key sets of an application that match and are neither revoked nor
-	// expired at now (S0-21 … S0-23), in this order: the default, then by status ACTIVE,
-	// SUSPENDED, PENDING, then the oldest.
-	ReusableKeySets(ctx context.Context, set lifecycle.KeySet, now time.Time) ([]lifecycle.KeySet, error)
+	// TakenKeySetNames lists those of the names that key sets of an application have, in no particular order. Names are
+	// the same whose letters differ in nothing but their case, as far as the database knows it.
+	TakenKeySetNames(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.ApplicationID, names []string) ([]string, error)
+	// ReusableKeySet finds the key set of an application that matches and is neither revoked nor expired at now
+	// (S0-21 … S0-23); of several the default, then by status ACTIVE, SUSPENDED, PENDING, then the oldest. ErrNotFound if
+	// there is none.
+	ReusableKeySet(ctx context.Context, set lifecycle.KeySet, now time.Time) (lifecycle.KeySet, error)
 	// MatchingKeySets lists at most limit ids of key sets that match the filter, ordered by id.
 	MatchingKeySets(ctx context.Context, tenant lifecycle.TenantID, filter *query.KeySetFilter, now Moment, limit int) ([]lifecycle.KeySetID, error)
 
@@ -257,8 +259,8 @@ type Tx interface {
 	HoldersOf(ctx context.Context, tenant lifecycle.TenantID, p lifecycle.Permission, now time.Time) ([]lifecycle.UserID, error)
 	RevokeSignInKeys(ctx context.Context, tenant lifecycle.TenantID, user lifecycle.UserID, now time.Time) (int, error)
 
-	// DependentsOf lists at most limit ids of objects that stand in the way of deleting the row
-	// of this id: whatever refers to it, other than what Delete removes with it.
+	// DependentsOf lists ids of objects that stand in the way of deleting the row of this id, in their order: whatever
+	// refers to it, other than what Delete removes with it. Of more than limit it lists that many, any of them.
 	DependentsOf(ctx context.Context, tenant lifecycle.TenantID, id string, limit int) ([]string, error)
 
 	// Sealed values of keys (D13, D20). The wrapped data key lies in a table of its own, so that

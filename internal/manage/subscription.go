@@ -245,26 +245,28 @@ func (w *work) reuse(ctx context.Context, app lifecycle.Application, sub lifecyc
 	if err != nil {
 		return KeySetAssignment{}, fmt.Errorf("load policy of template %s: %w", template.ID, err)
 	}
-	candidates, err := w.ReusableKeySets(ctx, lifecycle.KeySet{
-		TenantID: w.tenant.ID, ApplicationID: app.ID, EnvironmentID: sub.EnvironmentID, AuthenticationType: t, PolicyID: policy.ID,
-	}, w.moment.Now)
-	if err != nil {
-		return KeySetAssignment{}, fmt.Errorf("find reusable key sets: %w", err)
-	}
-	for _, candidate := range candidates {
+	for {
+		candidate, err := w.ReusableKeySet(ctx, lifecycle.KeySet{
+			TenantID: w.tenant.ID, ApplicationID: app.ID, EnvironmentID: sub.EnvironmentID, AuthenticationType: t, PolicyID: policy.ID,
+		}, w.moment.Now)
+		if errors.Is(err, ErrNotFound) {
+			return KeySetAssignment{}, nil
+		}
+		if err != nil {
+			return KeySetAssignment{}, fmt.Errorf("find a reusable key set: %w", err)
+		}
 		locked, err := w.LockedKeySets(ctx, w.tenant.ID, []lifecycle.KeySetID{candidate.ID})
 		if err != nil {
 			return KeySetAssignment{}, err
 		}
 		if len(locked) == 0 || !locked[0].KeySet.IsReusable(w.moment.Now) {
-			continue // revoked or deleted while the lock was waited for
+			continue // it was revoked or deleted while the lock was waited for, and is not found again
 		}
 		e := candidate.Event(lifecycle.EventKeySetReused)
 		e.Changes = lifecycle.Changed(nil, "apiSubscription", "", string(sub.ID))
 		w.record(e)
 		return KeySetAssignment{KeySet: locked[0].KeySet, IsReused: true}, nil
 	}
-	return KeySetAssignment{}, nil
 }
 
 // CancelAPISubscription ends a subscription. Its key sets stay, and may not call the API any

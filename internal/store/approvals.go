@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -14,11 +16,16 @@ import (
 // PendingApprovals implements [manage.Tx].
 func (t *tx) PendingApprovals(ctx context.Context, tenant lifecycle.TenantID, subjects []string) ([]lifecycle.ApprovalRequest, error) {
 	var all []lifecycle.ApprovalRequest
-	err := t.NewSelect().Model(&all).Where("tenant_id = ?", tenant).Where("subject_id IN (?)", bun.List(subjects)).
-		Where("status = 'PENDING'").Order("id").Scan(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list pending approval requests: %w", t.store.explain(ctx, err))
+	for part := range slices.Chunk(subjects, batch) {
+		var found []lifecycle.ApprovalRequest
+		err := t.NewSelect().Model(&found).Where("tenant_id = ?", tenant).Where("subject_id IN (?)", bun.List(part)).
+			Where("status = 'PENDING'").Scan(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list pending approval requests: %w", t.store.explain(ctx, err))
+		}
+		all = append(all, found...)
 	}
+	slices.SortFunc(all, func(a, b lifecycle.ApprovalRequest) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return all, nil
 }
 

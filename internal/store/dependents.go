@@ -20,7 +20,7 @@ var dependents = map[lifecycle.Kind][]string{ //nolint:exhaustive // nothing sta
 	lifecycle.KindGroup: {
 		"SELECT id FROM applications WHERE tenant_id = ?0 AND group_id = ?1",
 		"SELECT id FROM policy_templates WHERE tenant_id = ?0 AND " + namesApprovers,
-		"SELECT template_id AS id FROM policies WHERE tenant_id = ?0 AND " + namesApprovers + " AND (id IN (SELECT policy_id FROM key_sets WHERE tenant_id = ?0) OR id IN (SELECT next_policy_id FROM key_sets WHERE tenant_id = ?0))",
+		"SELECT template_id AS id FROM policies WHERE tenant_id = ?0 AND " + namesApprovers + " AND (EXISTS (SELECT 1 FROM key_sets s WHERE s.policy_id = policies.id) OR EXISTS (SELECT 1 FROM key_sets s WHERE s.next_policy_id = policies.id))",
 		"SELECT id FROM approval_requests WHERE tenant_id = ?0 AND approver_group_id = ?1 AND status = 'PENDING'",
 	},
 	lifecycle.KindUser: {"SELECT id FROM applications WHERE tenant_id = ?0 AND owner_id = ?1"},
@@ -57,7 +57,11 @@ func (t *tx) DependentsOf(ctx context.Context, tenant lifecycle.TenantID, id str
 	if len(queries) == 0 {
 		return ids, nil
 	}
-	err := t.NewRaw("SELECT id FROM ("+strings.Join(queries, " UNION ")+") AS d ORDER BY id LIMIT ?3",
+	parts := make([]string, len(queries))
+	for i, q := range queries { // each with a limit of its own: there may be a million
+		parts[i] = fmt.Sprintf("SELECT id FROM (%s LIMIT ?3) AS d%d", q, i)
+	}
+	err := t.NewRaw("SELECT id FROM ("+strings.Join(parts, " UNION ")+") AS d ORDER BY id LIMIT ?3",
 		tenant, id, t.store.now(), limit).Scan(ctx, &ids)
 	if err != nil {
 		return nil, fmt.Errorf("list what refers to an object: %w", t.store.explain(ctx, err))

@@ -2,12 +2,15 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/uptrace/bun"
 
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
 )
 
 // requirement is a row of api_authentication_requirements.
@@ -165,30 +168,51 @@ func (t *tx) KeySetIDsOfApplication(ctx context.Context, tenant lifecycle.Tenant
 	return ids, nil
 }
 
-// KeySetNames implements [manage.Tx].
-func (t *tx) KeySetNames(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.ApplicationID) ([]string, error) {
-	var names []string
-	err := t.NewSelect().Model((*lifecycle.KeySet)(nil)).Column("name").Where("tenant_id = ?", tenant).
-		Where("application_id = ?", id).Order("name").Scan(ctx, &names)
-	if err != nil {
-		return nil, fmt.Errorf("list names of key sets: %w", t.store.explain(ctx, err))
+// wantedName is a name that somebody wants to give.
+type wantedName struct{ Name string }
+
+// TakenKeySetNames implements [manage.Tx]. It asks the unique index for each name: an application may have a million.
+func (t *tx) TakenKeySetNames(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.ApplicationID, names []string) ([]string, error) {
+	rows := make([]wantedName, len(names))
+	for i, name := range names {
+		rows[i].Name = name
 	}
-	return names, nil
+	var taken []string
+	err := t.NewSelect().With("wanted", t.NewValues(&rows)).Table("wanted").Column("wanted.name").
+		Where("EXISTS (SELECT 1 FROM key_sets WHERE tenant_id = ? AND application_id = ? AND lower(key_sets.name) = lower(wanted.name))", tenant, id).
+		Scan(ctx, &taken)
+	if err != nil {
+		return nil, fmt.Errorf("look for names of key sets: %w", t.store.explain(ctx, err))
+	}
+	return taken, nil
 }
 
-// ReusableKeySets implements [manage.Tx].
-func (t *tx) ReusableKeySets(ctx context.Context, set lifecycle.KeySet, now time.Time) ([]lifecycle.KeySet, error) {
-	var sets []lifecycle.KeySet
-	err := t.NewSelect().Model(&sets).Where("tenant_id = ?", set.TenantID).
-		Where("application_id = ?", set.ApplicationID).Where("environment_id = ?", set.EnvironmentID).
-		Where("authentication_type = ?", set.AuthenticationType).Where("policy_id = ?", set.PolicyID).
-		Where("NOT coalesce("+isOver+", FALSE)", now). // without an expiry it is null
-		OrderExpr("is_default DESC, CASE status WHEN 'ACTIVE' THEN 1 WHEN 'SUSPENDED' THEN 2 ELSE 3 END, created_at, id").
-		Scan(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("find reusable key sets: %w", t.store.explain(ctx, err))
+// reusableStatuses are those of key sets that can be reused, the preferred first.
+var reusableStatuses = []lifecycle.KeySetStatus{lifecycle.KeySetActive, lifecycle.KeySetSuspended, lifecycle.KeySetPending}
+
+// ReusableKeySet implements [manage.Tx]. It looks at the first of each kind: most of a large application may match.
+func (t *tx) ReusableKeySet(ctx context.Context, set lifecycle.KeySet, now time.Time) (lifecycle.KeySet, error) {
+	matching := func() *bun.SelectQuery {
+		return t.NewSelect().Model((*lifecycle.KeySet)(nil)).Where("tenant_id = ?", set.TenantID).
+			Where("application_id = ?", set.ApplicationID).Where("environment_id = ?", set.EnvironmentID).
+			Where("authentication_type = ?", set.AuthenticationType).Where("policy_id = ?", set.PolicyID).
+			Where("NOT coalesce("+isOver+", FALSE)", now) // without an expiry it is null
 	}
-	return sets, nil
+	queries := []*bun.SelectQuery{matching().Where("is_default")}
+	for _, status := range reusableStatuses {
+		queries = append(queries, matching().Where("status = ?", status).Order("created_at", "id").Limit(1))
+	}
+	for _, q := range queries {
+		var found lifecycle.KeySet
+		err := q.Model(&found).Scan(ctx)
+		if err == nil {
+			return found, nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return found, fmt.Errorf("find a reusable key set: %w", t.store.explain(ctx, err))
+		}
+	}
+	return lifecycle.KeySet{}, manage.ErrNotFound
 }
 
 const isLive = "status NOT IN ('CANCELED', 'REJECTED')"

@@ -82,7 +82,8 @@ func testRelations(t *testing.T, db Database) {
 		ids := []lifecycle.KeySetID{w.set.ID, second.ID}
 		slices.Sort(ids)
 		same(t, "KeySetIDsOfApplication", ids)(tx.KeySetIDsOfApplication(ctx, tenant, w.app.ID))
-		same(t, "KeySetNames", []string{w.set.Name, "second"})(tx.KeySetNames(ctx, tenant, w.app.ID))
+		same(t, "TakenKeySetNames", []string{w.set.Name, "SECOND"})(tx.TakenKeySetNames(ctx, tenant, w.app.ID, []string{w.set.Name, "SECOND", "third", "o'neill \\ ?0"}))
+		same(t, "foreign TakenKeySetNames", []string(nil))(tx.TakenKeySetNames(ctx, stranger, w.app.ID, []string{w.set.Name}))
 		same(t, "LiveSubscription", w.sub)(tx.LiveSubscription(ctx, tenant, w.app.ID, w.api.ID, w.env.ID))
 		same(t, "LiveSubscriptionsOfKeySet", []lifecycle.APISubscription{w.sub})(tx.LiveSubscriptionsOfKeySet(ctx, tenant, second.ID))
 		same(t, "LiveSubscriptionsOfApplication", []lifecycle.APISubscription{w.sub})(tx.LiveSubscriptionsOfApplication(ctx, tenant, w.app.ID))
@@ -144,7 +145,13 @@ func testReusable(t *testing.T, db Database) {
 	make("expired", func(s *lifecycle.KeySet) { s.Status = lifecycle.KeySetExpired })
 	make("of another type", func(s *lifecycle.KeySet) { s.AuthenticationType = lifecycle.AuthenticationBasic })
 	within(t, db, func(ctx context.Context, tx manage.Tx) {
-		same(t, "ReusableKeySets", []lifecycle.KeySet{preferred, old, young, w.set, pending})(tx.ReusableKeySets(ctx, w.newSet("wanted"), start))
+		for _, next := range []lifecycle.KeySet{preferred, old, young, w.set, pending} {
+			same(t, "ReusableKeySet", next)(tx.ReusableKeySet(ctx, w.newSet("wanted"), start))
+			no(t, tx.Delete(ctx, w.tenant.ID, (*lifecycle.KeySet)(nil), []string{string(next.ID)}))
+		}
+		if found, err := tx.ReusableKeySet(ctx, w.newSet("wanted"), start); !errors.Is(err, manage.ErrNotFound) {
+			t.Errorf("one that cannot be reused: %v, %v", found, err)
+		}
 	})
 }
 
