@@ -10,15 +10,19 @@ import (
 const (
 	// tolerated is how much a machine's clock may differ from the database's.
 	tolerated = time.Second
+	// slip is how much it may differ between two comparisons from the time that has elapsed: more than the clock of any
+	// machine is adjusted by, and less than one that stands still falls behind.
+	slip = 50 * time.Millisecond
 	// clockSampled is how often they are compared.
 	clockSampled = time.Second
 )
 
 // clock tells the time that keys expire by. It is the machine's, set right by the database's where the two differ by
 // more than a second: nodes agree on what has expired. Between two comparisons it moves on at the pace of
-// elapsed, so a machine's clock that steps changes nothing, neither before the database can be asked nor while it
-// cannot: keys that have expired do not come back, and none ends early. What a suspended machine has slept through, it
-// learns with the next comparison.
+// elapsed, so a machine's clock that steps or stands still changes nothing, neither before the database can be asked nor
+// while it cannot: keys that have expired do not come back, and none ends early. A comparison believes the machine only
+// if its clock has kept pace since the one before: one that has just stopped is not yet off by a second, and would take
+// the time back by that. What a suspended machine has slept through, it learns with the next comparison.
 type clock struct {
 	machine func() time.Time
 	elapsed func() time.Duration                         // only moves forward
@@ -31,13 +35,16 @@ type clock struct {
 type instant struct {
 	elapsed time.Duration
 	time    time.Time
+	machine time.Time     // without its monotonic reading
 	ahead   time.Duration // how wrong the machine was; 0: it was right
+	told    time.Duration // what was logged of that last
 }
 
 // newClock believes the machine, until the database is asked.
 func newClock(machine func() time.Time, elapsed func() time.Duration, logger *slog.Logger) *clock {
 	c := &clock{machine: machine, elapsed: elapsed, logger: logger}
-	c.known.Store(&instant{elapsed: elapsed(), time: machine()})
+	now := machine()
+	c.known.Store(&instant{elapsed: elapsed(), time: now, machine: now.Round(0)})
 	return c
 }
 
@@ -51,22 +58,43 @@ func (c *clock) now() time.Time {
 func (c *clock) compare(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tolerated)
 	defer cancel()
-	now := &instant{elapsed: c.elapsed(), time: c.machine()}
+	machine := c.machine()
+	now := &instant{elapsed: c.elapsed(), time: machine, machine: machine.Round(0)}
 	there, err := c.ask(ctx)
 	took := c.elapsed() - now.elapsed
 	if err != nil || took > tolerated/2 {
 		return
 	}
-	if ahead := now.time.Add(took / 2).Sub(there); ahead.Abs() > tolerated {
+	before := c.known.Load()
+	ahead := machine.Add(took / 2).Sub(there)
+	if ahead.Abs() > tolerated {
+		now.ahead = ahead
+	}
+	if now.ahead != 0 || !now.hasKeptPace(before) {
 		// Without the machine's monotonic reading, which does not belong to this time.
-		now.time, now.ahead = now.time.Add(-ahead).Round(0), ahead
+		now.time = machine.Add(-ahead).Round(0)
 	}
-	before := c.known.Swap(now)
-	if now.ahead != 0 && (now.ahead-before.ahead).Abs() > tolerated {
-		c.logger.Warn("the machine's clock differs from the database's, whose time is used", "ahead", now.ahead)
-	} else if now.ahead == 0 && before.ahead != 0 {
+	now.told = c.tell(before.told, now.ahead)
+	c.known.Store(now)
+}
+
+// hasKeptPace says whether the machine's clock has gone on since as much as time has.
+func (i *instant) hasKeptPace(since *instant) bool {
+	return (i.machine.Sub(since.machine) - (i.elapsed - since.elapsed)).Abs() <= slip
+}
+
+// tell logs how wrong the machine's clock is, and returns what is known of that from then on. Of one that is more and more
+// wrong, as it is when it stands still, it tells seldom.
+func (c *clock) tell(told, ahead time.Duration) time.Duration {
+	switch {
+	case ahead == 0 && told != 0:
 		c.logger.Info("the machine's clock is right again")
+	case (ahead - told).Abs() > max(tolerated, told.Abs()):
+		c.logger.Warn("the machine's clock differs from the database's, whose time is used", "ahead", ahead)
+	default:
+		return told
 	}
+	return ahead
 }
 
 // follow compares the clocks until the context ends.

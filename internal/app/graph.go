@@ -29,7 +29,7 @@ type graphEdge struct {
 func (g *graphEdge) Shutdown(ctx context.Context) error { return g.sockets.Shutdown(ctx) }
 
 func (s *Server) newGraph(db manage.Store, authenticate httpapi.Authenticate, validation validator) *graphEdge {
-	callers := callers{authenticate: authenticate}
+	callers := callers{authenticate: authenticate, now: s.config.now()}
 	config := graph.Config{
 		Manage: s.service, Store: db, Validate: validation, Feed: feed{s.follower}, MatchEvent: live.Matches,
 		EncodeCursor: live.FormatCursor, Authenticate: callers.signedIn,
@@ -44,7 +44,10 @@ func (s *Server) newGraph(db manage.Store, authenticate httpapi.Authenticate, va
 }
 
 // callers finds out who sends requests to the graph.
-type callers struct{ authenticate httpapi.Authenticate }
+type callers struct {
+	authenticate httpapi.Authenticate
+	now          func() time.Time
+}
 
 // signIn notes who sent a request. One without a credential goes on: the graph refuses what
 // needs one, and a socket may bring it later. One with a wrong credential ends here.
@@ -88,7 +91,8 @@ func (c callers) signedIn(ctx context.Context, bearer string, info graph.Request
 	}
 	if p.ExpiresAt != nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, *p.ExpiresAt)
+		// In so much time, and not at a time: that of the machine may be wrong.
+		ctx, cancel = context.WithTimeout(ctx, p.ExpiresAt.Sub(c.now()))
 		context.AfterFunc(ctx, cancel) // the deadline or the connection ends it, whichever is first
 	}
 	credential := secret.NewText(bearer)

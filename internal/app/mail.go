@@ -103,12 +103,16 @@ func TryMail(ctx context.Context, address, data string, m Mail, out io.Writer) e
 // runJobs begins to work jobs. Finding out who has to be told of a thousand rotations is as much work as they are: it takes
 // turns with them. Sending waits for other servers, and needs none.
 func (s *Server) runJobs(turns *scheduler.Turns) (err error) {
+	var behind func() time.Duration
+	if s.clock != nil {
+		behind = func() time.Duration { return s.clock.now().Sub(machineTime().Round(0)) }
+	}
 	notify := func(ctx context.Context, tenant lifecycle.TenantID, events []lifecycle.EventID) error {
 		return turns.Take(ctx, func(ctx context.Context) error { return s.service.Notify(ctx, tenant, events) })
 	}
 	s.jobs, err = jobs.Start(jobs.Config{
 		DB: s.opened.store.Writer(), IsSQLite: store.IsSQLite(s.config.databaseURL()), Logger: s.logger,
-		MailDelay: s.config.Mail.Delay, Poll: s.config.Mail.Poll,
+		MailDelay: s.config.Mail.Delay, Poll: s.config.Mail.Poll, Behind: behind,
 		Work: jobs.Work{Notify: notify, SendMail: s.sendMail},
 	})
 	return err

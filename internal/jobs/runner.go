@@ -47,7 +47,10 @@ type Config struct {
 	Work      Work
 	MailDelay func(failed int) time.Duration // between attempts to send a mail; null: lifecycle.MailDelay
 	Poll      time.Duration                  // 0: DefaultPoll
-	Logger    *slog.Logger
+	// Behind says by how much the clock of the machine, which the library goes by, is behind that of the database, which
+	// jobs are due by; null: it is right.
+	Behind func() time.Duration
+	Logger *slog.Logger
 }
 
 // Runner works jobs until it is stopped.
@@ -64,9 +67,12 @@ func Start(c Config) (*Runner, error) {
 	if c.Poll == 0 {
 		c.Poll = DefaultPoll
 	}
+	if c.Behind == nil {
+		c.Behind = func() time.Duration { return 0 }
+	}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &notifyWorker{work: c.Work.Notify})
-	river.AddWorker(workers, &mailWorker{send: c.Work.SendMail, delay: c.MailDelay})
+	river.AddWorker(workers, &mailWorker{send: c.Work.SendMail, delay: c.MailDelay, behind: c.Behind})
 	client, err := river.NewClient(driverOf(c.IsSQLite, c.DB), &river.Config{
 		Queues: map[string]river.QueueConfig{
 			queueNotices: {MaxWorkers: 2}, queueMail: {MaxWorkers: 4}, queueRevocations: {MaxWorkers: 4},
@@ -113,8 +119,9 @@ func (w *notifyWorker) Work(ctx context.Context, job *river.Job[notifyArgs]) err
 
 type mailWorker struct {
 	river.WorkerDefaults[mailArgs]
-	send  func(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.NotificationID) (int, error)
-	delay func(failed int) time.Duration
+	send   func(ctx context.Context, tenant lifecycle.TenantID, id lifecycle.NotificationID) (int, error)
+	delay  func(failed int) time.Duration
+	behind func() time.Duration
 }
 
 // Work implements river.Worker. A mail that waits for its server is no failure of the job: the notification says how often
@@ -122,7 +129,8 @@ type mailWorker struct {
 func (w *mailWorker) Work(ctx context.Context, job *river.Job[mailArgs]) error {
 	failed, err := w.send(ctx, job.Args.TenantID, job.Args.NotificationID)
 	if err == nil && failed > 0 {
-		return river.JobSnooze(w.delay(failed))
+		// Not by river.JobSnooze, which wants no time before the machine's: one whose clock is ahead has to name such a time.
+		return &rivertype.JobSnoozeError{Duration: w.delay(failed) + w.behind()}
 	}
 	return err
 }

@@ -106,6 +106,15 @@ var faults = []fault{
 	{name: "node's clock steps 40 days forward", longest: 2 * second, inject: func(l *load) func() {
 		return l.someNode().step(40 * day)
 	}},
+	{name: "node's clock runs 2 s ahead", longest: 4 * second, inject: func(l *load) func() {
+		return l.someNode().step(2 * second)
+	}},
+	{name: "node's clock runs 2 s behind", longest: 4 * second, inject: func(l *load) func() {
+		return l.someNode().step(-2 * second)
+	}},
+	{name: "node's clock stands still", longest: 5 * second, isCommon: true, inject: func(l *load) func() {
+		return l.someNode().freeze()
+	}},
 	{name: "node is cut off from Redis and the database, and its clock steps an hour back", longest: 3 * second, isCommon: true, inject: func(l *load) func() {
 		return l.someNode().cutOffAndStep(true, -time.Hour)
 	}},

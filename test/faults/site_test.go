@@ -169,6 +169,12 @@ func (n *node) step(ahead time.Duration) (heal func()) {
 	return func() { n.clock.Set(0) }
 }
 
+// freeze lets the clock of the node's machine stand still; it is set right again.
+func (n *node) freeze() (heal func()) {
+	n.clock.Freeze()
+	return func() { n.clock.Set(0) }
+}
+
 // cutOffAndStep lets nobody tell the node that its clock has stepped.
 func (n *node) cutOffAndStep(fromRedis bool, ahead time.Duration) (heal func()) {
 	reconnect := n.cutOff(fromRedis)

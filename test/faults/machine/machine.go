@@ -16,11 +16,16 @@ import (
 // Variable names the variable of the environment that tells a process the file of its machine's clock.
 const Variable = "KEYWRIGHT_FAULTS_CLOCK"
 
-// size is that of the file, which holds by how many seconds the clock is ahead.
-const size = 8
+// Clock is the clock of one machine. Set, Freeze and Time may be called by several goroutines, and in several processes.
+type Clock struct{ *state }
 
-// Clock is the clock of one machine. Set and Time may be called by several goroutines, and in several processes.
-type Clock struct{ ahead *atomic.Int64 }
+// state is what the file holds.
+type state struct {
+	ahead  atomic.Int64  // seconds
+	frozen atomic.Uint64 // what the wall clock shows for ever, as a time has it; 0: it goes
+}
+
+const size = int(unsafe.Sizeof(state{}))
 
 // New makes a clock that is right, in a file that it shares with the processes of its machine.
 func New(file string) (Clock, error) {
@@ -41,17 +46,31 @@ func open(name string) (Clock, error) {
 	if err != nil {
 		return Clock{}, fmt.Errorf("share the clock: %w", err)
 	}
-	return Clock{(*atomic.Int64)(unsafe.Pointer(&memory[0]))}, nil
+	return Clock{(*state)(unsafe.Pointer(&memory[0]))}, nil
 }
 
-// Set makes the clock differ from the true time by whole seconds.
-func (c Clock) Set(ahead time.Duration) { c.ahead.Store(int64(ahead / time.Second)) }
+// Set makes the clock go, and differ from the true time by whole seconds.
+func (c Clock) Set(ahead time.Duration) {
+	c.ahead.Store(int64(ahead / time.Second))
+	c.frozen.Store(0)
+}
 
-// Time is what time.Now returns on this machine. As there, only the wall clock steps: the monotonic reading does not.
+// Freeze lets the clock stand still until it is set.
+func (c Clock) Freeze() {
+	now := c.Time()
+	c.frozen.Store((*layout)(unsafe.Pointer(&now)).wall)
+}
+
+// Time is what time.Now returns on this machine. As there, it is the wall clock alone that steps or stands still: the
+// monotonic reading does neither.
 func (c Clock) Time() time.Time {
 	now := time.Now()
-	// Nothing exported sets the one without the other. TestAStepMovesTheWallClockAlone proves that this does.
-	(*layout)(unsafe.Pointer(&now)).wall += uint64(c.ahead.Load()) << secondsAt
+	// Nothing exported sets the one without the other. TestOnlyTheWallClockStepsAndStandsStill proves that this does.
+	read := (*layout)(unsafe.Pointer(&now))
+	read.wall += uint64(c.ahead.Load()) << secondsAt
+	if frozen := c.frozen.Load(); frozen != 0 {
+		read.wall = frozen
+	}
 	return now
 }
 
