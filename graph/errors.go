@@ -16,6 +16,7 @@ import (
 
 	"github.com/keywright/keywright/graph/transport"
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/manage"
 )
 
 // Codes of extensions.code that the presenter makes. A refusal keeps its own; parser, validator, limits and transports
@@ -25,6 +26,7 @@ const (
 	CodeTimeout      = "TIMEOUT"        // the operation took longer than it may
 	CodeCanceled     = "CANCELED"       // the client went away
 	CodeUndecided    = "UNDECIDED"      // nobody could be asked: it is neither a yes nor a no
+	CodeUnavailable  = "UNAVAILABLE"    // nothing can be changed now, and nothing was
 )
 
 // codedError is an error that a client may see as it is.
@@ -63,6 +65,10 @@ func (r *Resolver) present(ctx context.Context, err error) *gqlerror.Error {
 		shown.Message, shown.Extensions = "the client went away", map[string]any{"code": CodeCanceled}
 	case isArgumentError(ctx, err):
 		presentArgument(ctx, shown, err)
+	case errors.Is(err, manage.ErrNoRoom):
+		r.logFailure(ctx, err)
+		shown.Message = "nothing can be changed now, and nothing was: try again later"
+		shown.Extensions = map[string]any{"code": CodeUnavailable, "requestId": callerFrom(ctx).ID}
 	default:
 		r.logFailure(ctx, err)
 		shown.Message = "internal error"

@@ -382,6 +382,9 @@ func (s *Service) eachRequest(ctx context.Context, due []RequestID, component st
 		default:
 			troubles = append(troubles, s.postpone(ctx, request.TenantID, string(request.ID), err))
 		}
+		if errors.Is(err, ErrNoRoom) {
+			break
+		}
 	}
 	return done, errors.Join(troubles...)
 }

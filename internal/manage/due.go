@@ -43,10 +43,10 @@ func (s *Service) TakeDue(ctx context.Context) (int, error) {
 }
 
 // takeDueOf does what is due in a tenant: many key sets at once, and one by one those that could not be done before, or
-// not together with others. One that is broken stands in nobody's way.
+// not together with others. One that is broken stands in nobody's way. Where nothing can be written, nothing else is tried.
 func (s *Service) takeDueOf(ctx context.Context, tenant lifecycle.TenantID) (int, error) {
 	done, troubles, err := s.takeTogether(ctx, tenant)
-	if err != nil { // it may be because of one of them
+	if err != nil && !errors.Is(err, ErrNoRoom) { // it may be because of one of them
 		done, troubles, err = s.takeEach(ctx, tenant)
 	}
 	if err != nil {
@@ -56,11 +56,8 @@ func (s *Service) takeDueOf(ctx context.Context, tenant lifecycle.TenantID) (int
 	if err != nil {
 		return done, err
 	}
-	for _, id := range again {
-		n, err := s.takeOne(ctx, tenant, id)
-		done, troubles = done+n, append(troubles, err)
-	}
-	return done, errors.Join(troubles...)
+	n, more := s.takeOneByOne(ctx, tenant, again)
+	return done + n, errors.Join(append(troubles, more...)...)
 }
 
 // takeTogether does what is due to many key sets in one transaction, and puts off those that it could not look after.
@@ -96,11 +93,19 @@ func (s *Service) takeEach(ctx context.Context, tenant lifecycle.TenantID) (done
 	if err != nil {
 		return 0, nil, err
 	}
-	for _, id := range ids {
-		n, trouble := s.takeOne(ctx, tenant, id)
-		done, troubles = done+n, append(troubles, trouble)
-	}
+	done, troubles = s.takeOneByOne(ctx, tenant, ids)
 	return done, troubles, ctx.Err()
+}
+
+func (s *Service) takeOneByOne(ctx context.Context, tenant lifecycle.TenantID, ids []lifecycle.KeySetID) (done int, troubles []error) {
+	for _, id := range ids {
+		n, err := s.takeOne(ctx, tenant, id)
+		done, troubles = done+n, append(troubles, err)
+		if errors.Is(err, ErrNoRoom) {
+			break
+		}
+	}
+	return done, troubles
 }
 
 // takeOne does what is due to one key set, postponed or not. What fails is put off.

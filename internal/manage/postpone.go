@@ -18,6 +18,9 @@ func (s *Service) postpone(ctx context.Context, tenant lifecycle.TenantID, id st
 	if ctx.Err() != nil {
 		return ctx.Err() // it was interrupted, which says nothing of it
 	}
+	if errors.Is(cause, ErrNoRoom) {
+		return cause // which says nothing of it either, and could not be noted
+	}
 	reason := cause.Error()
 	for cut := maxReason; len(reason) > maxReason; cut-- {
 		if utf8.RuneStart(reason[cut]) {

@@ -16,6 +16,10 @@ var ErrReferred = errors.New("other rows refer to it")
 // ErrNotFound says that no such row exists in the tenant. Rows of other tenants do not exist.
 var ErrNotFound = errors.New("not found")
 
+// ErrNoRoom says that the database refused to write because its disk is full. Nothing was written, and whatever else is
+// written now is refused as well.
+var ErrNoRoom = errors.New("the database has no room")
+
 // ErrConflict says that a unique value is taken. The store names which one in a ConflictError.
 type ConflictError struct {
 	Constraint string // name of the unique index, the same on both databases

@@ -20,6 +20,7 @@ const (
 	sqliteBusy        = 5
 	sqliteLocked      = 6
 	sqliteCorrupt     = 11
+	sqliteFull        = 13
 	sqliteNotADB      = 26
 	sqliteForeignKey  = 787
 	sqlitePrimaryKey  = 1555
@@ -34,6 +35,7 @@ const (
 	pgForeignKey    = "23503"
 	pgUnique        = "23505"
 	pgNoColumn      = "42703"
+	pgDiskFull      = "53100"
 )
 
 // asksForRetry reports whether the database rolled the transaction back only because of others.
@@ -64,6 +66,15 @@ func isForeignColumn(err error) bool {
 	}
 	lite, ok := errors.AsType[*moderncsqlite.Error](err)
 	return ok && lite.Code() == sqliteError // what SQLite answers to a statement that makes no sense
+}
+
+// isWithoutRoom reports whether the database refused to write because its disk is full.
+func isWithoutRoom(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code == pgDiskFull
+	}
+	lite, ok := errors.AsType[*moderncsqlite.Error](err)
+	return ok && lite.Code()&sqliteFamily == sqliteFull
 }
 
 // explain turns what a use case can act on into the words of the contract: a taken unique value into a
@@ -102,6 +113,8 @@ func plain(err error) error {
 			return &databaseError{text: "the database file is damaged: restore it from a backup", cause: err}
 		case sqliteNotADB:
 			return &databaseError{text: "the file is not a SQLite database", cause: err}
+		case sqliteFull:
+			return &databaseError{text: "the disk of the database file is full", cause: err}
 		}
 	}
 	return err
@@ -118,6 +131,11 @@ func (e *databaseError) Error() string { return e.text }
 
 // Unwrap gives the driver's error, to be asked for its code.
 func (e *databaseError) Unwrap() error { return e.cause }
+
+// Is makes a full disk known as [manage.ErrNoRoom].
+func (e *databaseError) Is(target error) bool {
+	return target == manage.ErrNoRoom && isWithoutRoom(e.cause)
+}
 
 // uniqueIndex finds the name of the index that SQLite means. It names an index on an expression, and the columns
 // of any other.

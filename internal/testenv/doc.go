@@ -10,6 +10,8 @@
 //	pg := testenv.PostgresServer(t, true) // fsync on: what was acknowledged must survive pg.Kill()
 //	r := testenv.RedisServer(t)           // r.Pause() makes it hang, r.Stop() makes it refuse
 //	s := testenv.RedisSentinel(t)         // s.CutReplication() and s.FailOver() lose the last writes, s.Rejoin() makes a pair again
+//	d := testenv.SmallDisk(t, 64<<20)     // d.Fill() leaves no room on it, d.Free() makes room again
+//	pg := testenv.PostgresOnDisks(t, d, nil)
 //	c := testenv.RedisCluster(t)          // c.Nodes are three servers
 //
 // The shared PostgreSQL server is the one that KEYWRIGHT_TEST_POSTGRES names (the URL of an account that

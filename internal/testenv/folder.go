@@ -61,6 +61,7 @@ func sweep(dir string) {
 			continue
 		}
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			_ = unmount(filepath.Join(path, diskName))
 			_ = os.RemoveAll(path)
 		}
 		_ = lock.Close()

@@ -42,8 +42,19 @@ func Postgres(tb testing.TB) string {
 // acknowledges, as in production; the other is faster and may lose everything in a Kill.
 func PostgresServer(tb testing.TB, durable bool) *PostgresInstance {
 	tb.Helper()
-	server, err := newPostgres(durable)
-	if err != nil {
+	return ownPostgres(tb, &postgres{durable: durable})
+}
+
+// PostgresOnDisks is a durable PostgresServer with its tables or its write-ahead log on a disk of their own; null: where
+// other servers have them.
+func PostgresOnDisks(tb testing.TB, tables, log *Disk) *PostgresInstance {
+	tb.Helper()
+	return ownPostgres(tb, &postgres{durable: true, tables: tables, log: log})
+}
+
+func ownPostgres(tb testing.TB, server *postgres) *PostgresInstance {
+	tb.Helper()
+	if err := server.create(); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
@@ -153,6 +164,8 @@ func execute(databaseURL, statement string) error {
 // postgres is a server with its data folder. running is nil while it is stopped.
 type postgres struct {
 	durable bool
+	tables  *Disk // null: in the folder
+	log     *Disk // null: in the folder
 	binary  string
 	account *syscall.Credential
 	folder  *folder
@@ -164,28 +177,27 @@ type postgres struct {
 
 // newPostgres initializes a data folder and starts a server on it.
 func newPostgres(durable bool) (*postgres, error) {
-	binary, err := program("postgres", "postgresql", debianPostgres)
-	if err != nil {
-		return nil, err
+	p := &postgres{durable: durable}
+	return p, p.create()
+}
+
+func (p *postgres) create() (err error) {
+	if p.binary, err = program("postgres", "postgresql", debianPostgres); err != nil {
+		return err
 	}
-	account, err := postgresAccount()
-	if err != nil {
-		return nil, err
+	if p.account, err = postgresAccount(); err != nil {
+		return err
 	}
-	folder, err := newFolder()
-	if err != nil {
-		return nil, err
+	if p.folder, err = newFolder(); err != nil {
+		return err
 	}
-	p := &postgres{durable: durable, binary: binary, account: account, folder: folder}
 	if err := p.initialize(); err != nil {
-		return nil, errors.Join(err, folder.remove())
+		return errors.Join(err, p.folder.remove())
 	}
-	port, running, err := onFreePort(p.spawn)
-	if err != nil {
-		return nil, errors.Join(err, folder.remove())
+	if p.port, p.running, err = onFreePort(p.spawn); err != nil {
+		return errors.Join(err, p.folder.remove())
 	}
-	p.port, p.running = port, running
-	return p, nil
+	return nil
 }
 
 const (
@@ -218,16 +230,28 @@ func (p *postgres) initialize() error {
 	if err != nil {
 		return err
 	}
-	if p.account != nil {
-		if err := os.Chown(p.folder.path, int(p.account.Uid), int(p.account.Gid)); err != nil {
+	own := []string{p.folder.path}
+	for _, disk := range []*Disk{p.tables, p.log} {
+		if disk != nil {
+			own = append(own, disk.path)
+		}
+	}
+	for _, path := range own {
+		if p.account == nil {
+			break
+		}
+		if err := os.Chown(path, int(p.account.Uid), int(p.account.Gid)); err != nil {
 			return fmt.Errorf("give the data folder to PostgreSQL's account: %w", err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	// C.UTF-8 and not C: lower() and the trigrams of pg_trgm must know letters beyond ASCII.
-	cmd := exec.CommandContext(ctx, initdb, "--pgdata="+p.data(), "--username="+superuser, "--auth=trust",
-		"--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+	args := []string{"--pgdata=" + p.data(), "--username=" + superuser, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"}
+	if p.isSmall() {
+		args = append(args, "--wal-segsize=1", "--waldir="+p.walFolder())
+	}
+	cmd := exec.CommandContext(ctx, initdb, args...)
 	p.dress(cmd)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w, saying:\n%s", err, said)
@@ -242,6 +266,9 @@ func (p *postgres) spawn(port int) (*process, error) {
 	if !p.durable {
 		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off",
 			"wal_level=minimal", "max_wal_senders=0")
+	}
+	if p.isSmall() {
+		settings = append(settings, "min_wal_size=2MB", "max_wal_size=4MB", "autovacuum=off")
 	}
 	args := []string{"-D", p.data(), "-p", strconv.Itoa(port)}
 	for _, setting := range settings {
@@ -261,7 +288,23 @@ func (p *postgres) dress(cmd *exec.Cmd) {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 }
 
-func (p *postgres) data() string { return filepath.Join(p.folder.path, "data") }
+func (p *postgres) data() string {
+	if p.tables != nil {
+		return filepath.Join(p.tables.path, "data")
+	}
+	return filepath.Join(p.folder.path, "data")
+}
+
+// isSmall reports whether the server has little room.
+func (p *postgres) isSmall() bool { return p.tables != nil || p.log != nil }
+
+// walFolder is where a small server has its write-ahead log: never on the disk of the tables.
+func (p *postgres) walFolder() string {
+	if p.log != nil {
+		return filepath.Join(p.log.path, "wal")
+	}
+	return filepath.Join(p.folder.path, "wal")
+}
 
 func (p *postgres) url(database string) string {
 	return fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", superuser, loopback(p.port), database)
@@ -271,7 +314,11 @@ func (p *postgres) start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running != nil {
-		return errors.New("start PostgreSQL: it is running")
+		select {
+		case <-p.running.exited: // by itself
+		default:
+			return errors.New("start PostgreSQL: it is running")
+		}
 	}
 	running, err := p.spawn(p.port)
 	if err != nil {

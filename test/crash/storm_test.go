@@ -241,7 +241,7 @@ func (c *client) do(ctx context.Context, document string, v vars) (apptest.Objec
 		return nil, &failure{fmt.Sprintf("status %d and no JSON: %s", status, text)}
 	}
 	for _, e := range reply.Errors {
-		if slices.Contains([]string{"INTERNAL", "UNDECIDED", "TIMEOUT"}, e.Code()) {
+		if slices.Contains([]string{"INTERNAL", "UNAVAILABLE", "UNDECIDED", "TIMEOUT"}, e.Code()) {
 			return nil, &outage{string(text)}
 		}
 	}
