@@ -151,3 +151,58 @@ func TestP5_BrokenRequestsHoldUpNobodyAndLapseOnceMended(t *testing.T) {
 		}
 	})
 }
+
+// No room on the database's disk says nothing of what is due: it is tried together, once each time that somebody looks, and is
+// not put off. Whoever changes something is told to come again.
+func TestR71_P5_WithoutRoomWhatIsDueIsTriedTogetherAndPutOffByNothing(t *testing.T) {
+	t.Parallel()
+	clock := newHeldClock("2026-11-21T09:30:00Z")
+	s := newScene(t, apptest.Options{Postgres: true, Redis: true, Now: clock.Now})
+	monthly := s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{}, "rotation": vars{"mode": "AUTOMATIC", "interval": "P30D", "overlap": "P1D"}})
+	sets := s.keySets(t, 40, s.app(t).ID, monthly)
+	db := s.database(t)
+	run := func(statement string) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	tables := []string{"key_sets", "keys", "postponements"}
+	run("CREATE SEQUENCE attempts MINVALUE 0") // it counts what is rolled back, too
+	run("SELECT nextval('attempts')")
+	run(`CREATE FUNCTION without_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		PERFORM nextval('attempts');
+		RAISE EXCEPTION 'could not extend file "base/5/16384": No space left on device' USING ERRCODE = 'disk_full';
+	END $$`)
+	for _, table := range tables {
+		run("CREATE TRIGGER without_room BEFORE INSERT OR UPDATE ON " + table + " FOR EACH STATEMENT EXECUTE FUNCTION without_room()")
+	}
+
+	clock.set(clock.Now().Add(30 * day))
+	const looks = 3
+	for range looks {
+		if err := s.server.Tick(t.Context()); err == nil || !strings.Contains(err.Error(), "No space left") {
+			t.Errorf("what is due without room: %v", err)
+		}
+	}
+	var attempts int
+	if err := db.QueryRowContext(t.Context(), "SELECT last_value FROM attempts").Scan(&attempts); err != nil || attempts != looks {
+		t.Errorf("in %d looks something was written %d times (%v)", looks, attempts, err)
+	}
+	got := s.Send(t, `mutation($id: ID!) { suspendKeySet(input: {id: $id}) { keySet { status } userErrors { code } } }`, vars{"id": sets[0]})
+	if len(got.Errors) != 1 || got.Errors[0].Code() != "UNAVAILABLE" || strings.Contains(got.Body, "space") || strings.Contains(got.Body, "base") {
+		t.Errorf("a change without room was answered with %s", got.Body)
+	}
+
+	for _, table := range tables {
+		run("DROP TRIGGER without_room ON " + table)
+	}
+	if err := s.server.Tick(t.Context()); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+	for _, id := range sets {
+		if got := s.timeline(t, id, "ROTATION"); len(got) != 2 || got[0] != "DONE 2026-12-21T09:30:00Z 2026-12-21T09:30:00Z <nil>" {
+			t.Fatalf("with room again it was rotated like this: %v", got)
+		}
+	}
+}

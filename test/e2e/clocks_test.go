@@ -46,6 +46,53 @@ func TestR_28_AWrongClockNeitherRevivesKeysNorEndsThemEarly(t *testing.T) {
 	}
 }
 
+// A clock that has stopped is not off by much at first. It takes nothing back: a key that was refused because it had expired is
+// refused ever after.
+func TestR_28_AClockThatStandsStillRevivesNoKey(t *testing.T) {
+	t.Parallel()
+	var stopped atomic.Pointer[time.Time]
+	machine := func() time.Time {
+		if at := stopped.Load(); at != nil {
+			return *at
+		}
+		return time.Now()
+	}
+	s := newScene(t, apptest.Options{Postgres: true, Change: func(c *app.Config) { c.Machine = machine }})
+	brief := s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "PT1S"}})
+	application := s.app(t).ID
+	began := time.Now()
+	stopped.Store(&began)
+	hasExpired := map[string]bool{}
+	for time.Since(began) < 4*time.Second {
+		_, key := s.world.KeySet(t, application, s.env, brief, nil)
+		hasExpired[key] = false
+		for key, before := range hasExpired {
+			switch got := s.Verdict(t, vars{"credential": key}); {
+			case got == "EXPIRED":
+				hasExpired[key] = true
+			case before && got != "UNDECIDED":
+				t.Fatalf("%v after the clock stopped a key that had expired is %s", time.Since(began), got)
+			}
+		}
+	}
+	for key, expired := range hasExpired {
+		eventually(t, "a key expires while the clock stands still", patience, func() bool { return expired || s.Verdict(t, vars{"credential": key}) == "EXPIRED" })
+	}
+}
+
+// A sign-in key that lasts by the server's time opens sockets that last as long, whatever the time of the machine.
+func TestR53_ASocketEndsByTheTimeOfTheServerAndNotOfItsMachine(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, apptest.Options{Now: newHeldClock("2020-02-29T12:00:00Z").Now})
+	id, _ := s.world.User(t, "Tenant Admin")
+	reader := s.As(s.change(t, "issueSignInKey", "signInKey", vars{"userId": id, "lifetime": "P1D"}).Text(t, "signInKey"))
+	feed, err := headers(t, reader, eventFeed, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, feed, "CHECKPOINT")
+}
+
 // How old an answer may be is counted by a clock that only moves forward: steps of the other one, an hour forth and back
 // again and again, let no revoked key pass a second later.
 func TestR10_AClockThatStepsMakesNoAnswerOlderThanASecond(t *testing.T) {
