@@ -15,8 +15,8 @@ type Disk struct {
 	path string
 }
 
-// SmallDisk makes a disk of so many bytes, in memory, and takes it away with the test. That needs the right to mount;
-// without it the test fails and says so.
+// SmallDisk makes a disk of so many bytes, in memory, and takes it away with the test. That needs the right to mount: of
+// root, or as [MainWithDisks] gets it. Without it the test fails and says so.
 func SmallDisk(tb testing.TB, bytes int) *Disk {
 	tb.Helper()
 	folder, err := newFolder()
@@ -30,7 +30,7 @@ func SmallDisk(tb testing.TB, bytes int) *Disk {
 		}
 	})
 	if err := errors.Join(os.Chmod(folder.path, 0o755), os.Mkdir(d.path, 0o755), mount(d.path, bytes)); err != nil {
-		tb.Fatalf("fill a disk of the test's own: run it as root, or with the capability to mount: %v", err)
+		tb.Fatalf("the test fills a disk of its own, which it may not mount here: run it as root, or where user namespaces are allowed (%v)", err)
 	}
 	return d
 }

@@ -24,7 +24,7 @@ import (
 // TestNoServerOutlivesTheProcessThatStartedIt.
 const childVariable = "KEYWRIGHT_TESTENV_CHILD"
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) { testenv.MainWithDisks(m) }
 
 func TestPostgres_EachTestHasAnEmptyUTF8DatabaseOfItsOwn(t *testing.T) {
 	first, second := testenv.Postgres(t), testenv.Postgres(t)
@@ -302,4 +302,19 @@ func readLine(t *testing.T, conn net.Conn) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(line)
+}
+
+func TestSmallDisk_TakesNothingWhileItIsFull(t *testing.T) {
+	disk := testenv.SmallDisk(t, 1<<20)
+	file := filepath.Join(disk.Path(), "file")
+	for range 2 {
+		disk.Fill()
+		if err := os.WriteFile(file, []byte("x"), 0o600); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("a full disk took a file: %v", err)
+		}
+		disk.Free()
+		if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+			t.Errorf("a disk with room took no file: %v", err)
+		}
+	}
 }

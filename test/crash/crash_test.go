@@ -20,7 +20,7 @@ import (
 
 type vars = apptest.Vars
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+func TestMain(m *testing.M) { testenv.MainWithDisks(m) }
 
 // site is where a server keeps everything, for one start after the other.
 type site struct {

@@ -46,7 +46,7 @@ func TestR_28_AWrongClockNeitherRevivesKeysNorEndsThemEarly(t *testing.T) {
 	}
 }
 
-// A clock that has stopped is not off by much at first. It takes nothing back: a key that was refused because it had expired is
+// A clock that has just stopped is not off by much. It takes nothing back: a key that was refused because it had expired is
 // refused ever after.
 func TestR_28_AClockThatStandsStillRevivesNoKey(t *testing.T) {
 	t.Parallel()
@@ -60,10 +60,14 @@ func TestR_28_AClockThatStandsStillRevivesNoKey(t *testing.T) {
 	s := newScene(t, apptest.Options{Postgres: true, Change: func(c *app.Config) { c.Machine = machine }})
 	brief := s.world.PolicyTemplate(t, "API_KEY", vars{"expiration": vars{"validity": "PT1S"}})
 	application := s.app(t).ID
-	began := time.Now()
-	stopped.Store(&began)
 	hasExpired := map[string]bool{}
-	for time.Since(began) < 4*time.Second {
+	for began := time.Now(); time.Since(began) < 5*time.Second; {
+		// It goes for a second and stands still for one, again and again.
+		if now := time.Now(); now.Sub(began)%(2*time.Second) < time.Second {
+			stopped.Store(nil)
+		} else {
+			stopped.CompareAndSwap(nil, &now)
+		}
 		_, key := s.world.KeySet(t, application, s.env, brief, nil)
 		hasExpired[key] = false
 		for key, before := range hasExpired {
@@ -71,12 +75,12 @@ func TestR_28_AClockThatStandsStillRevivesNoKey(t *testing.T) {
 			case got == "EXPIRED":
 				hasExpired[key] = true
 			case before && got != "UNDECIDED":
-				t.Fatalf("%v after the clock stopped a key that had expired is %s", time.Since(began), got)
+				t.Fatalf("a key that had expired is %s", got)
 			}
 		}
 	}
 	for key, expired := range hasExpired {
-		eventually(t, "a key expires while the clock stands still", patience, func() bool { return expired || s.Verdict(t, vars{"credential": key}) == "EXPIRED" })
+		eventually(t, "a key expires", patience, func() bool { return expired || s.Verdict(t, vars{"credential": key}) == "EXPIRED" })
 	}
 }
 
