@@ -21,8 +21,9 @@ const (
 // more than a second: nodes agree on what has expired. Between two comparisons it moves on at the pace of
 // elapsed, so a machine's clock that steps or stands still changes nothing, neither before the database can be asked nor
 // while it cannot: keys that have expired do not come back, and none ends early. A comparison believes the machine only
-// if its clock has kept pace since the one before: one that has just stopped is not yet off by a second, and would take
-// the time back by that. What a suspended machine has slept through, it learns with the next comparison.
+// if its clock has kept pace since the one before: one that has just stopped is not yet off by a second. And by less than
+// a second the time is never taken back: it goes at half its pace until it is right. What a suspended machine has slept
+// through, it learns with the next comparison.
 type clock struct {
 	machine func() time.Time
 	elapsed func() time.Duration                         // only moves forward
@@ -35,6 +36,7 @@ type clock struct {
 type instant struct {
 	elapsed time.Duration
 	time    time.Time
+	fast    time.Duration // by how much time is ahead of what is right; 0: it is not
 	machine time.Time     // without its monotonic reading
 	ahead   time.Duration // how wrong the machine was; 0: it was right
 	told    time.Duration // what was logged of that last
@@ -50,7 +52,13 @@ func newClock(machine func() time.Time, elapsed func() time.Duration, logger *sl
 
 func (c *clock) now() time.Time {
 	known := c.known.Load()
-	return known.time.Add(c.elapsed() - known.elapsed)
+	return known.at(c.elapsed())
+}
+
+// at is the time when so much has elapsed.
+func (i *instant) at(elapsed time.Duration) time.Time {
+	since := elapsed - i.elapsed
+	return i.time.Add(since - min(i.fast, since/2))
 }
 
 // compare asks the database once. The answer counts for the middle of the time that it took; one that took long says
@@ -73,6 +81,9 @@ func (c *clock) compare(ctx context.Context) {
 	if now.ahead != 0 || !now.hasKeptPace(before) {
 		// Without the machine's monotonic reading, which does not belong to this time.
 		now.time = machine.Add(-ahead).Round(0)
+	}
+	if fast := before.at(now.elapsed).Round(0).Sub(now.time.Round(0)); fast > 0 && fast <= tolerated {
+		now.time, now.fast = now.time.Add(fast), fast
 	}
 	now.told = c.tell(before.told, now.ahead)
 	c.known.Store(now)

@@ -306,8 +306,8 @@ func readLine(t *testing.T, conn net.Conn) string {
 
 func TestSmallDisk_TakesNothingWhileItIsFull(t *testing.T) {
 	disk := testenv.SmallDisk(t, 1<<20)
-	file := filepath.Join(disk.Path(), "file")
-	for range 2 {
+	for _, name := range []string{"first", "second"} {
+		file := filepath.Join(disk.Path(), name)
 		disk.Fill()
 		if err := os.WriteFile(file, []byte("x"), 0o600); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("a full disk took a file: %v", err)
