@@ -131,3 +131,39 @@ func TestP4_AJobIsDoneIfItsTransactionIsCommittedAndUntilItSucceeds(t *testing.T
 		})
 	}
 }
+
+// A mail that waits is sent again by the database's clock. The library goes by the machine's, which may be ahead of that by more
+// than the mail has to wait.
+func TestR_28_AMailWaitsByTheClockOfTheDatabase(t *testing.T) {
+	t.Parallel()
+	db, queue := database(t, false)
+	within(t, db, nil, func(tx *sql.Tx) error {
+		return queue.SendMail(t.Context(), tx, "ten_1", []lifecycle.NotificationID{"ntf_1"})
+	})
+	tried := make(chan struct{}, 10)
+	runner, err := jobs.Start(jobs.Config{
+		DB: db, Poll: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+		MailDelay: func(int) time.Duration { return time.Hour }, Behind: func() time.Duration { return -2 * time.Hour },
+		Work: jobs.Work{SendMail: func(context.Context, lifecycle.TenantID, lifecycle.NotificationID) (int, error) {
+			tried <- struct{}{}
+			return 1, nil
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		select {
+		case <-tried:
+		case <-time.After(30 * time.Second):
+			t.Fatal("the mail waits longer than it should")
+		}
+	}
+	var due time.Time
+	if err := runner.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.QueryRowContext(t.Context(), "SELECT scheduled_at FROM river_job").Scan(&due); err != nil || time.Until(due) > -time.Minute {
+		t.Errorf("the mail is due at %v (%v)", due, err)
+	}
+}
