@@ -69,7 +69,7 @@ UNCHECKED = -gcflags=modernc.org/...=-race=false
 
 .PHONY: unit
 unit: ## the Go tests, with the race detector, on real PostgreSQL and Redis (PKG=…)
-	go run ./internal/testenv/cmd/withservers -- go test -race $(UNCHECKED) -timeout 15m $(PKG)
+	go run ./internal/testenv/cmd/withservers -- go test -race $(UNCHECKED) -timeout 20m $(PKG)
 
 .PHONY: faults
 faults: ## kill, hang, cut off and slow down what runs, and judge what is answered; docs/faults.md
