@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/keywright/keywright/internal/lifecycle"
+	"github.com/keywright/keywright/internal/secret"
 )
 
 // Request is what is known of a request before anybody looks at its body.
@@ -50,7 +51,7 @@ func Middleware(logger *slog.Logger, metrics *Metrics, now func() time.Time, nex
 		defer func() {
 			p := recover()
 			if p != nil && !isAbort(p) {
-				logger.Error("panic", "requestId", request.ID, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				logger.Error("panic", "requestId", request.ID, "path", shown(r.URL.Path), "panic", p, "stack", string(debug.Stack()))
 			}
 			isBroken := p != nil && (answer.wrote || isAbort(p))
 			if p != nil && !isBroken {
@@ -61,13 +62,23 @@ func Middleware(logger *slog.Logger, metrics *Metrics, now func() time.Time, nex
 				metrics.observe(route(r.URL.Path), answer.status, took)
 			}
 			// The query string is left out: people put secrets there by mistake.
-			logger.Log(r.Context(), logLevel(r.URL.Path, answer.status), "request", "requestId", request.ID, "method", r.Method, "path", r.URL.Path, "status", answer.status, "ms", took.Milliseconds())
+			logger.Log(r.Context(), logLevel(r.URL.Path, answer.status), "request", "requestId", request.ID, "method", r.Method, "path", shown(r.URL.Path), "status", answer.status, "ms", took.Milliseconds())
 			if isBroken {
 				panic(http.ErrAbortHandler) // cuts the connection: the client must not take half an answer for a whole one
 			}
 		}()
 		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), requestKey{}, request)))
 	})
+}
+
+// shown is a path as it may stand in a log: people put secrets there by mistake, too.
+func shown(path string) string {
+	for segment := range strings.SplitSeq(path, "/") {
+		if _, err := secret.Parse(segment); err == nil {
+			path = strings.ReplaceAll(path, segment, "…")
+		}
+	}
+	return path
 }
 
 func peer(r *http.Request) string {

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/keywright/keywright/internal/httpapi"
+	"github.com/keywright/keywright/internal/secret"
 )
 
 // serve answers requests by a handler behind the middleware until the test ends.
@@ -64,6 +66,23 @@ func TestMiddleware_APanicBeforeTheAnswerIsAnInternalError(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "hunter2") {
 		t.Errorf("the log says %s", log)
+	}
+}
+
+// Whoever configures a gateway wrongly sends keys to addresses that nobody has.
+func TestP7_AKeyInAPathIsNotLogged(t *testing.T) {
+	key, err := secret.NewCredential(rand.Reader, "kw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, handle := range []http.HandlerFunc{http.NotFound, func(http.ResponseWriter, *http.Request) { panic("hunter2") }} {
+		url, log := serve(t, handle)
+		if _, _, err := get(t, url+"/v1/validate/"+key.Whole().Reveal()+"/x?api_key="+key.Whole().Reveal()); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(log.String(), key.SecretPart().Reveal()) || !strings.Contains(log.String(), "/v1/validate/…/x") {
+			t.Errorf("the log says %s", log)
+		}
 	}
 }
 
