@@ -43,7 +43,7 @@ type Call struct {
 	Authorizations []string        // Authorization
 	Target         string          // path and query, as the gateway tells them; empty: not told
 	APIID          lifecycle.APIID // that the gateway's configuration names; empty: any
-	Address        netip.Addr      // of the client, as the gateway tells it
+	Address        netip.Addr      // of the client, as the gateway tells it; a zone means nothing elsewhere, and is left out
 }
 
 // Answer is what a gateway is told.
@@ -88,7 +88,7 @@ func (d *Door) Decide(ctx context.Context, gateway *lifecycle.GatewayFacts, call
 	if gateway.TenantStatus != lifecycle.TenantActive {
 		return Answer{Reason: Reason(lifecycle.VerdictSuspended)}
 	}
-	p := validate.Presentation{APIID: call.APIID, EnvironmentSlug: gateway.EnvironmentSlug, IPAddress: call.Address}
+	p := validate.Presentation{APIID: call.APIID, EnvironmentSlug: gateway.EnvironmentSlug, IPAddress: call.Address.WithZone("")}
 	source, reason := call.present(gateway, &p)
 	if reason != Admitted {
 		return Answer{Reason: reason}

@@ -86,3 +86,27 @@ func TestR41_TheAddressOfAClientIsWhatTheGatewaySays(t *testing.T) {
 		t.Error("over gRPC the address of the connection is not believed")
 	}
 }
+
+// An address may have a zone, which is the name of an interface of the gateway, or whatever somebody has written there.
+func TestR41_AZoneIsNoPartOfAnAddress(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		y := newYard(t, o)
+		key := y.keyOf(t, vars{"allowedNetworks": []string{"fe80::/10"}})
+		token := y.gateway(t, "NGINX", true)
+		for _, zone := range []string{"%eth0", "%" + strings.Repeat("x", 10_000), "%\xff"} {
+			for _, presented := range []string{key, y.valid} {
+				if r := y.ask(t, token, "GET", "/v1/authorize", with("X-Api-Key", presented, "X-Real-Ip", "fe80::7"+zone)); r.status != 200 {
+					t.Errorf("zone %.9q: %d %s", zone, r.status, r.reason())
+				}
+			}
+		}
+		config, admin := y.server.Config, y.Key
+		y.server.Stop(t) // which writes all uses
+		y.server = apptest.StartWith(t, config, admin)
+		y.Client = y.server.Client
+		from := y.Do(t, `query($id: ID!) { keySet(id: $id) { latestKey { lastUsedFrom } usage { successCount } } }`, vars{"id": y.keySet})
+		if from.Get("keySet", "latestKey", "lastUsedFrom") != "fe80::7" || from.Get("keySet", "usage", "successCount") != 3.0 {
+			t.Errorf("the last use: %v", from)
+		}
+	})
+}
