@@ -86,6 +86,7 @@ func (s *Service) authenticate(ctx context.Context, clientID string, clientSecre
 	}
 	tenant, err := s.memory.tenant(ctx, s.Keyring.Digests(credential))
 	if errors.Is(err, s.NotFound) {
+		s.Keys.NoteGuess(credential.PublicID())
 		return nil, ErrInvalidClient
 	}
 	if err != nil {

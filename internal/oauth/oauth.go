@@ -19,6 +19,7 @@ type Keys interface {
 	Validate(ctx context.Context, tenant lifecycle.TenantID, p *validate.Presentation) (lifecycle.Verdict, error)
 	ValidateKey(ctx context.Context, tenant lifecycle.TenantID, digest [32]byte, p *validate.Presentation) (lifecycle.Verdict, error)
 	NeverIssued(digest *[32]byte) bool
+	NoteGuess(publicID string)
 }
 
 // Store is the database. manage.Store is one and says what both methods promise.

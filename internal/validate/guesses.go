@@ -82,11 +82,15 @@ func (g *guesses) isNews(publicID string, now time.Duration) bool {
 
 // noteGuess is called for every credential that is well formed and not known.
 func (s *Service) noteGuess(p *Presentation) {
-	credential, err := p.parse()
-	if err != nil {
-		return
+	if credential, err := p.parse(); err == nil {
+		s.NoteGuess(credential.PublicID())
 	}
-	if publicID := credential.PublicID(); s.guesses.note(publicID, s.Elapsed()) {
+}
+
+// NoteGuess takes note of a secret for a public id that is not the right one, where something else than Validate has
+// found that out.
+func (s *Service) NoteGuess(publicID string) {
+	if s.guesses.note(publicID, s.Elapsed()) {
 		s.counts.guessed.Add(1)
 		s.Logger.Warn("somebody tries secrets for a public id", "publicId", publicID)
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -656,6 +657,29 @@ func TestR34_TokensOutliveAChangeOfTheServerSecret(t *testing.T) {
 	if n := len(published(t, again.Client.URL)); n != 2 {
 		t.Errorf("%d keys are published, want that of each version", n)
 	}
+}
+
+// Nobody has to be a gateway to try secrets at the token endpoint.
+func TestR61_WhoTriesSecretsOfAClientIsToldOfAndTheClientIsServed(t *testing.T) {
+	apptest.Everywhere(t, func(t *testing.T, o apptest.Options) {
+		const many = 20
+		s := newScene(t, o)
+		c := s.oauthClient(t, "CONFIDENTIAL")
+		prefix, id, _ := strings.Cut(c.id, "_")
+		for range many {
+			guess, err := secret.NewGeneration(rand.Reader, prefix, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a := form(t, s.URL+"/oauth2/token", clientGrant, "Authorization", basic(c.id, guess.SecretPart().Reveal())); a.status != http.StatusUnauthorized {
+				t.Errorf("a guess: %d %s", a.status, a.text)
+			}
+		}
+		if logs := s.server.Logs.String(); strings.Count(logs, "tries secrets for a public id\" publicId="+c.id) != 1 {
+			t.Errorf("nobody is told of %d guesses, or too often:\n%s", many, logs)
+		}
+		c.token(t, s.URL)
+	})
 }
 
 func TestP7_TokensAndClientSecretsAreNeverLogged(t *testing.T) {
