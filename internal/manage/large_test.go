@@ -3,6 +3,7 @@ package manage_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"testing"
@@ -65,6 +66,44 @@ func TestS0_44_S0_50_ALargeApplicationIsSuspendedReactivatedAndDeletedWhole(t *t
 			t.Error(err)
 		}
 	})
+}
+
+// Whoever gives up waiting, as the graph does after thirty seconds, finds everything as it was.
+func TestASuspensionOfALargeApplicationThatTakesTooLongChangesNothing(t *testing.T) {
+	onBothDatabases(t, func(t *testing.T, url string) {
+		h := bootstrapped(t, emptyHouse(t, t.TempDir(), url))
+		by := h.root
+		c := h.catalogue(by)
+		app := must(h.CreateApplication(t.Context(), by, manage.CreateApplication{OrganizationID: c.org.ID, Name: "Shop"}))(t).Application
+		h.addKeySets(by, c, app, 700)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		hasty := manage.New(manage.Config{
+			Store: h.store, Keyring: h.keyring, Now: h.now, Rand: &patience{left: 1200, end: cancel}, Committed: func(context.Context, int64) {},
+		})
+		before := h.sequence(by.By.TenantID)
+		if _, err := hasty.SuspendApplication(ctx, by, app.ID, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("given up: %v", err)
+		}
+		after := must(h.store.KeySetSummary(t.Context(), by.By.TenantID, nil, nil, manage.Moment{Now: h.now(), Zone: h.now().Location()}))(t)
+		if len(after.ByStatus) != 1 || after.ByStatus[0].Status != lifecycle.KeySetActive || h.sequence(by.By.TenantID) != before {
+			t.Errorf("some of it was done: %v, %d events", after.ByStatus, h.sequence(by.By.TenantID)-before)
+		}
+		must(h.SuspendApplication(t.Context(), by, app.ID, nil))(t)
+	})
+}
+
+// patience gives random bytes, and ends something when it has given some.
+type patience struct {
+	left int
+	end  func()
+}
+
+func (p *patience) Read(b []byte) (int, error) {
+	if p.left--; p.left == 0 {
+		p.end()
+	}
+	return rand.Read(b)
 }
 
 // addKeySets writes active key sets past the use cases.

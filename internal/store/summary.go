@@ -113,8 +113,14 @@ func (m measuring) count(measure string, where cond) cond {
 	return sqlf("SELECT ? AS measure, '' AS word, 0 AS place, count(*) AS number FROM "+m.from+" WHERE ?", measure, all(m.matching, where))
 }
 
+// byStatus counts by recorded status: all, or some that are found otherwise. An index of statuses serves only all: SQLite would
+// take it for the groups and read whatever is active.
 func (m measuring) byStatus(measure string, where cond) cond {
-	return sqlf("SELECT ? AS measure, key_sets.status AS word, 0 AS place, count(*) AS number FROM "+m.from+" WHERE ? GROUP BY key_sets.status",
+	word := "key_sets.status"
+	if where != nil {
+		word += " || ''"
+	}
+	return sqlf("SELECT ? AS measure, "+word+" AS word, 0 AS place, count(*) AS number FROM "+m.from+" WHERE ? GROUP BY "+word,
 		measure, all(m.matching, where))
 }
 
