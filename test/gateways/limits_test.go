@@ -11,11 +11,17 @@ import (
 // keyOf subscribes a new application to a new API under a policy, and returns its key.
 func (y *yard) keyOf(t *testing.T, limits vars) string {
 	t.Helper()
+	_, key := y.limitedAPI(t, limits)
+	return key
+}
+
+func (y *yard) limitedAPI(t *testing.T, limits vars) (api, key string) {
+	t.Helper()
 	w := y.World
 	org := w.Organization(t)
 	template := w.PolicyTemplate(t, "API_KEY", vars{"limits": limits})
-	api := w.API(t, org, []string{y.env}, map[string]string{"API_KEY": template})
-	return w.Subscribe(t, w.Application(t, org).ID, api, y.env).Text(t, "keySetAssignments", 0, "credentials", "apiKey")
+	api = w.API(t, org, []string{y.env}, map[string]string{"API_KEY": template})
+	return api, w.Subscribe(t, w.Application(t, org).ID, api, y.env).Text(t, "keySetAssignments", 0, "credentials", "apiKey")
 }
 
 func TestALimitIs429WithTheTimeToWait(t *testing.T) {

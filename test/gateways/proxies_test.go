@@ -197,11 +197,18 @@ type front struct {
 
 func newFront(t *testing.T, kind proxy) *front {
 	t.Helper()
-	f := &front{yard: newYard(t, apptest.Options{}), application: newApplication(t)}
+	y := newYard(t, apptest.Options{})
+	return newFrontOf(t, kind, y, y.api)
+}
+
+// newFrontOf is a gateway in front of one API of the yard.
+func newFrontOf(t *testing.T, kind proxy, y *yard, api string) *front {
+	t.Helper()
+	f := &front{yard: y, application: newApplication(t)}
 	f.link = newLink(t, f.server.Client.URL)
 	f.address = kind.start(t, place{
 		keywright: strings.TrimPrefix(f.link.URL, "http://"), application: strings.TrimPrefix(f.application.URL, "http://"),
-		token: f.gateway(t, kind.dialect, false), api: f.api,
+		token: f.gateway(t, kind.dialect, false), api: api,
 	})
 	return f
 }
