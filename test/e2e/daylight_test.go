@@ -22,12 +22,18 @@ func TestR_26_R_27_KeysRotateOnceADayAndEndByTheClockWhereItChanges(t *testing.T
 			name, begin, days, hours string // when a key of two days ends, and one of 48 hours
 			slots                    []string
 		}{
-			{"a quarter past two does not come", "2026-03-27T01:15:00Z", "2026-03-29T01:15:00Z", "2026-03-29T01:15:00Z",
-				[]string{"2026-03-28T01:15:00Z", "2026-03-29T01:15:00Z", "2026-03-30T00:15:00Z", "2026-03-31T00:15:00Z"}},
-			{"noon comes an hour early", "2026-03-27T11:00:00Z", "2026-03-29T10:00:00Z", "2026-03-29T11:00:00Z",
-				[]string{"2026-03-28T11:00:00Z", "2026-03-29T10:00:00Z", "2026-03-30T10:00:00Z", "2026-03-31T10:00:00Z"}},
-			{"half past two comes twice", "2026-10-24T00:30:00Z", "2026-10-26T01:30:00Z", "2026-10-26T00:30:00Z",
-				[]string{"2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z", "2026-10-27T01:30:00Z", "2026-10-28T01:30:00Z"}},
+			{
+				"a quarter past two does not come", "2026-03-27T01:15:00Z", "2026-03-29T01:15:00Z", "2026-03-29T01:15:00Z",
+				[]string{"2026-03-28T01:15:00Z", "2026-03-29T01:15:00Z", "2026-03-30T00:15:00Z", "2026-03-31T00:15:00Z"},
+			},
+			{
+				"noon comes an hour early", "2026-03-27T11:00:00Z", "2026-03-29T10:00:00Z", "2026-03-29T11:00:00Z",
+				[]string{"2026-03-28T11:00:00Z", "2026-03-29T10:00:00Z", "2026-03-30T10:00:00Z", "2026-03-31T10:00:00Z"},
+			},
+			{
+				"half past two comes twice", "2026-10-24T00:30:00Z", "2026-10-26T01:30:00Z", "2026-10-26T00:30:00Z",
+				[]string{"2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z", "2026-10-27T01:30:00Z", "2026-10-28T01:30:00Z"},
+			},
 		} {
 			clock.set(instantOf(t, c.begin))
 			rotating, _ := s.scheduled(t, "P1D", "", nil)
