@@ -11,7 +11,7 @@ tool := go tool -modfile=tools/go.mod
 ARGS  ?=
 PKG   ?= ./...
 BENCH ?=
-# `make faults` takes about 25 minutes and writes the table of docs/faults.md; FAULTS=quick three, and writes nothing.
+# `make faults` takes about 30 minutes and writes the table of docs/faults.md; FAULTS=quick three, and writes nothing.
 FAULTS ?= full
 
 .PHONY: help
