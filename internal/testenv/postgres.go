@@ -363,7 +363,7 @@ func (p *postgres) kill() error {
 	}
 	backends := children(p.running.pid())
 	// The postmaster first: it would answer the death of a backend with a recovery of its own.
-	if err := p.running.signal(syscall.SIGKILL); err != nil {
+	if err := p.running.signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	for _, pid := range backends {

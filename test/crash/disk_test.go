@@ -93,7 +93,7 @@ func TestR71_AFullDiskOfTheDatabaseRefusesChangesAndNothingElse(t *testing.T) {
 
 		s.disk.Free()
 		if s.goesDown {
-			s.postgres.Stop() // what is left of it
+			s.postgres.Kill() // what is left of it: it may be trying to recover
 			s.postgres.Start()
 		}
 		back := time.Now()
