@@ -198,17 +198,19 @@ func (t *tx) ReusableKeySet(ctx context.Context, set lifecycle.KeySet, now time.
 			Where("authentication_type = ?", set.AuthenticationType).Where("policy_id = ?", set.PolicyID).
 			Where("NOT coalesce("+isOver+", FALSE)", now) // without an expiry it is null
 	}
-	queries := []*bun.SelectQuery{matching().Where("is_default")}
+	// The default is looked for by itself: with the other conditions SQLite would look for it among all that match.
+	queries := []*bun.SelectQuery{t.NewSelect().Where("tenant_id = ?", set.TenantID).Where("application_id = ?", set.ApplicationID).Where("is_default")}
 	for _, status := range reusableStatuses {
 		queries = append(queries, matching().Where("status = ?", status).Order("created_at", "id").Limit(1))
 	}
 	for _, q := range queries {
 		var found lifecycle.KeySet
 		err := q.Model(&found).Scan(ctx)
-		if err == nil {
+		if err == nil && found.EnvironmentID == set.EnvironmentID && found.AuthenticationType == set.AuthenticationType &&
+			found.PolicyID == set.PolicyID && found.IsReusable(now) {
 			return found, nil
 		}
-		if !errors.Is(err, sql.ErrNoRows) {
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return found, fmt.Errorf("find a reusable key set: %w", t.store.explain(ctx, err))
 		}
 	}
