@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -44,8 +45,11 @@ func (v *together) Validate(ctx context.Context, _ lifecycle.TenantID, p *valida
 		v.now--
 		v.mu.Unlock()
 	}()
-	if p.APIID == "near" {
+	switch p.APIID {
+	case "near":
 		return lifecycle.Unknown(), nil
+	case "broken":
+		panic("on purpose")
 	}
 	select {
 	case <-enough:
@@ -74,16 +78,7 @@ func TestAListIsLookedUpBesideEachOtherOnceOneIsFar(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			validator := &together{waitFor: test.waitFor, enough: make(chan struct{})}
-			var elapsed time.Duration
-			h := &Validate{
-				Validator: validator, Now: time.Now, Observe: func(int, time.Duration) {},
-				Elapsed: func() time.Duration { elapsed += test.took; return elapsed },
-			}
-			r := httptest.NewRequestWithContext(ctx, http.MethodPost, ValidatePath, strings.NewReader("["+strings.Join(test.list, ",")+"]"))
-			r.Header.Set("Content-Type", "application/json")
-			r.Header.Set(authorize.TokenHeader, "kwg")
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, r)
+			w := askList(ctx, validator, test.took, test.list)
 			if w.Code != http.StatusOK || strings.Count(w.Body.String(), "NOT_FOUND") != len(test.list) {
 				t.Errorf("answered %d %s", w.Code, w.Body)
 			}
@@ -92,6 +87,33 @@ func TestAListIsLookedUpBesideEachOtherOnceOneIsFar(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever asks loses the connection; the process goes on.
+func TestAPanicOverOneOfAListIsThatOfItsRequest(t *testing.T) {
+	defer func() {
+		if p := recover(); p == nil || !strings.Contains(fmt.Sprint(p), "on purpose") {
+			t.Errorf("the request panicked with %v", p)
+		}
+	}()
+	askList(t.Context(), &together{waitFor: 1, enough: make(chan struct{})}, time.Millisecond, []string{
+		`{"credential":"a","apiId":"near"}`, `{"credential":"a","apiId":"broken"}`, `{"credential":"a","apiId":"near"}`,
+	})
+}
+
+// askList asks over a list, of which each takes so long.
+func askList(ctx context.Context, validator Validator, took time.Duration, list []string) *httptest.ResponseRecorder {
+	var elapsed time.Duration
+	h := &Validate{
+		Validator: validator, Now: time.Now, Observe: func(int, time.Duration) {},
+		Elapsed: func() time.Duration { elapsed += took; return elapsed },
+	}
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, ValidatePath, strings.NewReader("["+strings.Join(list, ",")+"]"))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(authorize.TokenHeader, "kwg")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
 }
 
 func slicesOf(one string, n int) []string { return slices.Repeat([]string{one}, n) }

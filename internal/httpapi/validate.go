@@ -3,11 +3,13 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -227,15 +229,25 @@ func (h *Validate) validateAll(ctx context.Context, who caller, memory *buffer) 
 		isFar, last = now-last > far, now
 	}
 	var taken atomic.Int64
+	var broken atomic.Pointer[string]
 	var working sync.WaitGroup
 	for range min(atOnce, len(memory.asked)-next) {
 		working.Go(func() {
+			defer func() { // a panic ends the process unless it is the request's own, as it is with a single question
+				if p := recover(); p != nil {
+					why := fmt.Sprintf("%v\n%s", p, debug.Stack())
+					broken.Store(&why)
+				}
+			}()
 			for i := next + int(taken.Add(1)) - 1; i < len(memory.asked); i = next + int(taken.Add(1)) - 1 {
 				decide(i)
 			}
 		})
 	}
 	working.Wait()
+	if why := broken.Load(); why != nil {
+		panic(*why)
+	}
 }
 
 // inList says which object of a list is refused.
