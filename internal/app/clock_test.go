@@ -51,8 +51,8 @@ func TestR_28_TheTimeIsRightWhateverTheMachinesClockDoes(t *testing.T) {
 		"it is right":               {func(e time.Duration) time.Duration { return e }, 0},
 		"it stands still":           {func(e time.Duration) time.Duration { return min(e, at) }, 0},
 		"it stops and goes on":      {func(e time.Duration) time.Duration { return e - min(max(0, e-at), 700*time.Millisecond) }, 700 * time.Millisecond},
-		"it steps an hour back":     {func(e time.Duration) time.Duration { return e - time.Hour*min(1, e/at) }, 0},
-		"it steps an hour forward":  {func(e time.Duration) time.Duration { return e + time.Hour*min(1, e/at) }, 0},
+		"it steps an hour back":     {func(e time.Duration) time.Duration { return e - time.Duration(min(1, int(e/at)))*time.Hour }, 0},
+		"it steps an hour forward":  {func(e time.Duration) time.Duration { return e + time.Duration(min(1, int(e/at)))*time.Hour }, 0},
 		"it runs two seconds ahead": {func(e time.Duration) time.Duration { return e + 2*time.Second }, 0},
 		"it is adjusted":            {func(e time.Duration) time.Duration { return e - e/50 }, 200 * time.Millisecond},
 	} {
