@@ -57,7 +57,7 @@ func measureFloods(b *bench) {
 			{name: "a bare handler, 20,000 a second more, one by one", kind: goodKeys, burst: 1, isBare: true},
 		}
 		seen := make([]floodSeen, len(floods))
-		const turns = 3
+		const turns = 5
 		for range turns {
 			for i, f := range floods {
 				seen[i].add(b.underFlood(s, bare, f))
